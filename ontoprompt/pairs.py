@@ -1,0 +1,252 @@
+"""Turn question/query pairs into what a generator is trained and measured on.
+
+A pair's query tells which terms and entities it needs (its gold links). They become a
+`Fragment`, the same prompt code that asks writes the prompt, and the query is rewritten with
+the prompt's surfaces. A pair that cannot be written so is skipped with a named reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from .entities import EntityLink
+from .errors import SourceError
+from .fragment import Fragment, ScoredTerm
+from .literals import QuestionLiteral, find_literals
+from .ontology import Term
+from .prompts import Prompt, build_prompt
+from .sparql import Query, parse, render
+
+if TYPE_CHECKING:
+    from .ontology import Ontology
+
+RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+RDFS_LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
+CORE_IRIS = frozenset({RDF_TYPE, RDFS_LABEL})
+_XSD = "http://www.w3.org/2001/XMLSchema#"
+_WIKIDATA_PROPERTY = re.compile(r"http://www\.wikidata\.org/prop/(?:direct/|statement/|qualifier/)?(P\d+)$")
+_TOKEN = re.compile(
+    r"<[^<>\s]*>|\"(?:[^\"\\]|\\.)*\"(?:@[\w-]+|\^\^(?:<[^<>\s]*>|[\w-]+:\w+))?|\?\w+|[\w-]*:[\w.%-]*|"
+    r"[A-Za-z_]\w*|\d+\.\d+(?:[eE][+-]?\d+)?|\d+|<=|>=|!=|&&|\|\||\S"
+)
+_PATH_SIGN = re.compile(r"(?<![?\w])([\w-]*:[\w.%-]+|p\d+|<[^<>\s]*>) ([*+])(?= [?\w<\"(])")
+_VARIABLES = "abcdefgh"
+_ALIASES = "nm"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and its gold query, with the vocabulary that the query needs."""
+
+    question: str
+    query: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPair:
+    """A pair as links: gold terms and entities of a fragment, and the parsed query."""
+
+    pair: Pair
+    query: Query
+    terms: tuple[Term, ...]
+    entities: tuple[EntityLink, ...]
+    literals: tuple[QuestionLiteral, ...]
+    labels: Mapping[str, str]
+
+
+class SkippedPairError(Exception):
+    """This pair cannot be written with symbols; the message is a countable reason."""
+
+
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """Pairs from JSON lines with `question` and `sparql` (or `query`, `sparql_wikidata`).
+
+    Raises SourceError naming the file and line of what is not JSON.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"The pairs file {path} cannot be read: {error}.", "Give JSON lines with `question` and `sparql`.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SourceError(f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line.") from error
+        query = row.get("sparql") or row.get("sparql_wikidata") or row.get("query")
+        asked = {row.get("question"), row.get("paraphrased_question")} | set(row.get("paraphrases") or ())
+        for question in sorted(q for q in asked if isinstance(q, str)):
+            if query and len(question.split()) > 2 and question.lower() not in ("n/a", "na"):
+                yield Pair(question, query, path.stem)
+
+
+class Labels:
+    """Names of terms and entities by IRI: from ontologies, a label table, or the local name."""
+
+    def __init__(self, ontologies: Iterable[Ontology], entities: Mapping[str, str] | None = None) -> None:
+        self.terms: dict[str, Term] = {t.iri: t for o in ontologies for t in o.terms}
+        self.entities = dict(entities or {})
+
+    def term(self, iri: str) -> Term | None:
+        """The term of a vocabulary IRI; Wikidata's statement and qualifier forms give their property."""
+        wikidata = _WIKIDATA_PROPERTY.match(iri)
+        if wikidata:
+            iri = f"http://www.wikidata.org/prop/direct/{wikidata[1]}"
+        if iri in self.terms:
+            return self.terms[iri]
+        local = re.split(r"[#/]", iri)[-1]
+        if wikidata or "/resource/" in iri or "/entity/" in iri or not local:
+            return None
+        if "dbpedia.org/ontology/" in iri or "dbpedia.org/property/" in iri:
+            kind = "class" if local[0].isupper() and "/ontology/" in iri else "property"
+            return Term(iri=iri, kind=kind, label=_words(local))  # type: ignore[arg-type]
+        return None
+
+    def entity(self, iri: str) -> str | None:
+        """What an entity is called, or None when nothing is known but an opaque identifier."""
+        if iri in self.entities:
+            return self.entities[iri]
+        local = re.split(r"[#/]", iri)[-1]
+        return None if re.fullmatch(r"[A-Z]?\d+", local) else re.sub(r"_\(.*\)$", "", local).replace("_", " ")
+
+
+def _words(local: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", local).replace("_", " ").lower()
+
+
+def find_mention(question: str, label: str) -> tuple[int, int]:
+    """Where `label` is most likely mentioned, by character-trigram overlap; (-1, -1) if nowhere."""
+    words = list(re.finditer(r"[\w.'’&-]+", question))
+    target = _trigrams(label)
+    size = len(label.split())
+    best, where = 0.45, (-1, -1)
+    for length in range(max(1, size - 1), size + 2):
+        for i in range(len(words) - length + 1):
+            start, end = words[i].start(), words[i + length - 1].end()
+            grams = _trigrams(question[start:end])
+            score = len(grams & target) / len(grams | target)
+            if score > best:
+                best, where = score, (start, end)
+    return where
+
+
+def _trigrams(text: str) -> frozenset[str]:
+    padded = f"  {text.lower().strip(' .?!,')} "
+    return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
+
+
+def prepare(pair: Pair, labels: Labels) -> PreparedPair:
+    """The gold links of a pair. Raises SkippedPairError with a reason, QuerySyntaxError on a bad query."""
+    query = parse(pair.query)
+    terms: dict[str, Term] = {}
+    entities: list[EntityLink] = []
+    for iri in sorted(query.iris()):
+        if iri in CORE_IRIS or iri.startswith(_XSD):
+            continue
+        if term := labels.term(iri):
+            terms[term.iri] = term
+            continue
+        name = labels.entity(iri)
+        if not name:
+            raise SkippedPairError("an entity without a label")
+        start, end = find_mention(pair.question, name)
+        entities.append(EntityLink(iri=iri, label=name, mention=pair.question[max(start, 0) : max(end, 0)], start=start, end=end, score=1.0))
+    spans = [(e.start, e.end) for e in entities if e.start >= 0]
+    literals = tuple(
+        literal
+        for literal in find_literals(pair.question)
+        if all(literal.end <= start or literal.start >= end for start, end in spans)
+    )
+    names = {iri: labels.terms[iri].label for t in terms.values() for iri in (*t.domain, *t.range) if iri in labels.terms}
+    names.update({t.iri: t.label for t in terms.values() if t.kind == "class"})
+    return PreparedPair(pair, query, tuple(terms.values()), tuple(entities), literals, names)
+
+
+def to_prompt(
+    prepared: PreparedPair, variant: str, *, rng: Random | None = None, distractors: Sequence[Term] = (), labels: Mapping[str, str] | None = None
+) -> Prompt:
+    """The prompt of a prepared pair with its gold links and `distractors`, shuffled by `rng`."""
+    terms = [*prepared.terms, *(t for t in distractors if t not in prepared.terms)]
+    entities = list(prepared.entities)
+    if rng:
+        rng.shuffle(terms)
+        rng.shuffle(entities)
+    fragment = Fragment(
+        prepared.pair.question,
+        tuple(ScoredTerm(t, 1.0) for t in terms),
+        tuple(entities),
+        prepared.literals,
+        {**prepared.labels, **(labels or {})},
+    )
+    return build_prompt(fragment, variant, rng=rng)
+
+
+def to_target(prepared: PreparedPair, prompt: Prompt) -> str:
+    """The gold query as the model should write it after `prompt`: surfaces, short variables, one space
+    between tokens. Raises SkippedPairError when a literal is not stated in the question."""
+    names = prompt.names()
+    tokens = _TOKEN.findall(render(prepared.query, name=lambda iri: "a" if iri == RDF_TYPE else names.get(iri)))
+    literals = _literal_surfaces(prompt)
+    aliases = [after for before, after in zip(tokens, tokens[1:], strict=False) if before == "AS"]
+    if len(set(aliases)) > len(_ALIASES):
+        raise SkippedPairError("more than two computed values")
+    variables = {name: f"?{letter}" for name, letter in zip(dict.fromkeys(aliases), _ALIASES, strict=False)}
+    free = iter(_VARIABLES)
+    out: list[str] = []
+    for index, token in enumerate(tokens):
+        if token.startswith("?") and len(token) > 1:
+            if token not in variables:
+                letter = next(free, "")
+                if not letter:
+                    raise SkippedPairError("more than eight variables")
+                variables[token] = f"?{letter}"
+            token = variables[token]
+        elif prompt.symbolic and (token.startswith('"') or token[0].isdigit()) and tokens[index - 1] not in ("LIMIT", "OFFSET"):
+            token = _as_surface(token, literals)
+        elif prompt.symbolic and token.startswith("<") and token.endswith(">") and len(token) > 2:
+            if token != f"<{RDFS_LABEL}>":
+                raise SkippedPairError("an IRI outside the fragment")
+            token = "rdfs:label"
+        out.append(token)
+    # A path sign stands against its property: rdflib's parser refuses a space there.
+    return _PATH_SIGN.sub(r"\1\2", " ".join(out))
+
+
+def _literal_surfaces(prompt: Prompt) -> dict[str, str]:
+    written = [s for s in prompt.surfaces if s.role in ("literal", "string")]
+    out: dict[str, str] = {}
+    for surface in written:
+        out.setdefault(_literal_key(surface.sparql), surface.text)
+    return out
+
+
+def _literal_key(text: str) -> str:
+    if text.startswith('"'):
+        return re.sub(r"\^\^.*$", "", text).strip().lower()
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
+
+
+def _as_surface(token: str, literals: Mapping[str, str]) -> str:
+    if token == '"en"':
+        return token
+    bare = re.sub(r"@[\w-]+$", "", token)
+    surface = literals.get(_literal_key(bare))
+    if surface is None:
+        inner = re.fullmatch(r'"([\d.]+)"(?:\^\^\S+)?', bare)
+        surface = literals.get(repr(float(inner[1]))) if inner and re.fullmatch(r"\d+(\.\d+)?", inner[1]) else None
+        if surface is None:
+            if token in ("0", "1", "2"):
+                return token
+            raise SkippedPairError("a literal that the question does not state")
+    return surface

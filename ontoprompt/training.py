@@ -1,0 +1,361 @@
+"""Train a generator: pairs → a CodeGen checkpoint that writes queries in symbols.
+
+The loss is on the query alone; symbols are renumbered, terms reordered and distractors drawn
+anew each time a pair is seen. Killed, a run resumes from its last checkpoint. What this does
+not cover: training the adapter of an index, which is `adapting.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from .errors import ArtifactError, QuerySyntaxError, UsageError
+from .ontology import Term
+from .pairs import Pair, PreparedPair, SkippedPairError, prepare, to_prompt, to_target
+from .pairs import Labels as Labels
+
+END = "<|endoftext|>"
+SYMBOLS = tuple(
+    f" {letter}{number}" for letter, count in (("c", 16), ("p", 32), ("e", 16), ("l", 8), ("s", 8)) for number in range(1, count + 1)
+)
+_WORDS = tuple(
+    " " + word
+    for word in (
+        "SELECT DISTINCT ASK WHERE FILTER OPTIONAL UNION MINUS NOT EXISTS COUNT SUM AVG MIN MAX GROUP BY HAVING ORDER ASC "
+        "DESC LIMIT OFFSET VALUES BIND AS IN CONTAINS REGEX LANG YEAR STR LCASE STRSTARTS CREATE TABLE rdfs:label p: ps: pq: "
+        "?a ?b ?c ?d ?e ?f ?g ?h a { } ( ) . ; , = < > <= >= != && || ! / ^ * + | : --"
+    ).split()
+)
+# One pre-token per word, digit, symbol or keyword, so that a symbol is one token in prompt and query alike.
+_SPLIT = (
+    r" ?\?[a-h](?![A-Za-z0-9])| ?[cpels][0-9]{1,2}(?![A-Za-z0-9])| ?(?:rdfs:label|ps:|pq:|p:)| ?[A-Za-z\u00c0-\u024f]+| ?[0-9]| ?(?:<=|>=|!=|&&|\|\||--)| ?[^\sA-Za-z0-9\u00c0-\u024f]|\s+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How to train: sizes in tokens, rates per step. Defaults make the shipped generator."""
+
+    layers: int = 6
+    width: int = 384
+    heads: int = 8
+    vocabulary: int = 12_000
+    context: int = 1024
+    tokens_per_batch: int = 4096
+    learning_rate: float = 1.2e-3
+    warmup: int = 150
+    minutes: float = 40.0
+    max_distractors: int = 6
+    seed: int = 7
+    variant: str = "nsql-symbols"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSet:
+    """Pairs ready for prompts, and how many were skipped for which reason."""
+
+    pairs: tuple[PreparedPair, ...]
+    skipped: Counter[str]
+
+
+def prepare_all(pairs: Iterable[Pair], labels: Labels, variant: str = "nsql-symbols") -> PreparedSet:
+    """Links of all pairs; those that cannot be written in `variant` are counted by reason, not fatal."""
+    kept: list[PreparedPair] = []
+    skipped: Counter[str] = Counter()
+    for pair in pairs:
+        try:
+            ready = prepare(pair, labels)
+            to_target(ready, to_prompt(ready, variant))
+        except SkippedPairError as reason:
+            skipped[str(reason)] += 1
+        except QuerySyntaxError:
+            skipped["a query that does not parse"] += 1
+        else:
+            kept.append(ready)
+    return PreparedSet(tuple(kept), skipped)
+
+
+def make_tokenizer(texts: Iterable[str], size: int) -> Any:
+    """A lossless byte-level BPE tokenizer in which every symbol and keyword is one token.
+
+    Sennrich et al. 2016 (BPE); Radford et al. 2019 (bytes). Symbols enter the vocabulary with
+    their leading space and are found whole because merges are skipped for a pre-token that
+    stands in the vocabulary.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=[END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    state = json.loads(tokenizer.to_str())
+    vocabulary = state["model"]["vocab"]
+    for word in (*SYMBOLS, *_WORDS):
+        vocabulary.setdefault(_as_bytes(word), len(vocabulary))
+    state["model"]["ignore_merges"] = True
+    return Tokenizer.from_str(json.dumps(state))
+
+
+def _as_bytes(text: str) -> str:
+    """A string in the byte alphabet of byte-level BPE (only ASCII occurs here)."""
+    return text.replace(" ", "\u0120").replace("\n", "\u010a")
+
+
+def new_model(config: TrainConfig, tokenizer: Any) -> Any:
+    """A CodeGen model whose word embeddings start from the default encoder's table where a token is a word of it."""
+    import torch
+    from transformers import CodeGenConfig, CodeGenForCausalLM
+
+    torch.manual_seed(config.seed)
+    size = tokenizer.get_vocab_size()
+    shape = CodeGenConfig(
+        vocab_size=size, n_positions=config.context, n_ctx=config.context, n_embd=config.width, n_layer=config.layers,
+        n_head=config.heads, rotary_dim=min(32, config.width // config.heads), n_inner=4 * config.width, resid_pdrop=0.0,
+        embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0, tie_word_embeddings=True,
+    )
+    model = CodeGenForCausalLM(shape)
+    _start_embeddings(model, tokenizer)
+    model.tie_weights()
+    return model
+
+
+def _start_embeddings(model: Any, tokenizer: Any) -> None:
+    import torch
+
+    from .embedding import load_encoder
+
+    encoder = load_encoder()
+    table, pieces = encoder.word_embeddings()
+    weight = model.transformer.wte.weight
+    with torch.no_grad():
+        weight.normal_(0.0, 0.05)
+        if table.shape[1] != weight.shape[1]:
+            return
+        scale = 0.05 / float(table.std())
+        for text, index in tokenizer.get_vocab().items():
+            word = text.replace("\u0120", "").lower()
+            if word and text not in {_as_bytes(s) for s in SYMBOLS} and (ids := pieces(word)):
+                weight[index] = torch.as_tensor(table[ids].mean(0)) * scale
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of one example and where its query starts."""
+
+    ids: list[int]
+    start: int
+
+
+def encode_example(tokenizer: Any, prompt: str, target: str) -> Encoded:
+    """Prompt and target as ids; the target is written after the prompt with a leading space and ends with `END`."""
+    head = tokenizer.encode(prompt).ids
+    tail = tokenizer.encode(" " + target).ids
+    return Encoded([*head, *tail, 0], len(head))
+
+
+class Sampler:
+    """Endless examples from weighted sets of pairs, each seen in a new order with new symbols and distractors."""
+
+    def __init__(self, sets: Sequence[tuple[float, Sequence[PreparedPair]]], pool: Sequence[Term], tokenizer: Any, config: TrainConfig):
+        self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
+        self.pool = pool
+        self.tokenizer = tokenizer
+        self.config = config
+        self.labels = {t.iri: t.label for t in pool if t.kind == "class"}
+        self.by_word: dict[str, list[Term]] = {}
+        for term in pool:
+            for word in term.label.lower().split():
+                self.by_word.setdefault(word, []).append(term)
+
+    def example(self, rng: Random, progress: float) -> Encoded:
+        """One example; distractors come more often and in greater number as `progress` goes from 0 to 1."""
+        pairs = rng.choices([p for _, p in self.sets], [w for w, _ in self.sets])[0]
+        prepared = pairs[rng.randrange(len(pairs))]
+        distractors: list[Term] = []
+        if rng.random() < 0.15 + 0.35 * progress:
+            distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
+        prompt = to_prompt(prepared, self.config.variant, rng=rng, distractors=distractors, labels=self.labels)
+        return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))
+
+    def _distractors(self, prepared: PreparedPair, rng: Random, count: int) -> list[Term]:
+        out: list[Term] = []
+        direct = any("wikidata" in t.iri for t in prepared.terms)
+        words = prepared.pair.question.lower().strip(" ?.").split()
+        for _ in range(count * 3):
+            similar = self.by_word.get(rng.choice(words)) if rng.random() < 0.4 else None
+            term = rng.choice(similar) if similar else rng.choice(self.pool)
+            twin = any(term.label == t.label for t in prepared.terms)
+            if ("wikidata" in term.iri) == direct and not twin and len(out) < count:
+                out.append(term)
+        return out
+
+    def batch(self, rng: Random, progress: float) -> list[Encoded]:
+        """Examples of similar length that fill `tokens_per_batch` when padded."""
+        drawn = sorted((self.example(rng, progress) for _ in range(max(8, self.config.tokens_per_batch // 90))), key=lambda e: len(e.ids))
+        return [e for e in drawn if len(e.ids) <= 400]
+
+
+def train_generator(
+    sets: Sequence[tuple[float, Sequence[PreparedPair]]],
+    pool: Sequence[Term],
+    out: Path,
+    config: TrainConfig,
+    *,
+    tokenizer: Any = None,
+    init_from: Path | None = None,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Train for `config.minutes` (counted over resumes) and leave a checkpoint in `out`; returns its log's last line.
+
+    Optimiser: AdamW with a cosine schedule over time spent, bfloat16 autocast. Saved every two
+    minutes to `out/state` and at the end, in half precision, to `out`.
+    """
+    import torch
+
+    if not any(p for _, p in sets):
+        raise UsageError("There is no pair to train on.", "Give a file of JSON lines with `question` and `sparql`.")
+    out.mkdir(parents=True, exist_ok=True)
+    state_dir = out / "state"
+    tokenizer = tokenizer or make_tokenizer(_tokenizer_texts(sets, pool, config), config.vocabulary)
+    if (state_dir / "tokenizer.json").exists():
+        tokenizer = load_tokenizer(state_dir)
+    model = new_model(config, tokenizer)
+    decay = [p for p in model.parameters() if p.dim() > 1]
+    other = [p for p in model.parameters() if p.dim() <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}], lr=config.learning_rate, betas=(0.9, 0.97)
+    )
+    step, seen, spent = _resume(state_dir, init_from, model, optimizer)
+    sampler = Sampler(sets, pool, tokenizer, config)
+    rng = Random(config.seed + step)
+    last_save = spent
+    log = (out / "log.jsonl").open("a", encoding="utf-8")
+    record: dict[str, Any] = {"step": step, "seen": seen, "minutes": spent}
+    running = 0.0
+    model.train()
+    while spent < config.minutes:
+        began = time.monotonic()
+        done = spent / config.minutes
+        rate = config.learning_rate * min(1.0, (step + 1) / config.warmup) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        examples = sampler.batch(rng, done)
+        loss = _step(model, optimizer, examples)
+        step += 1
+        seen += len(examples)
+        running = loss if step == 1 else 0.98 * running + 0.02 * loss if running else loss
+        spent += (time.monotonic() - began) / 60
+        record = {"step": step, "seen": seen, "minutes": round(spent, 2), "loss": round(running, 4), "rate": round(rate, 6)}
+        if step % 25 == 0:
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            if progress:
+                progress(f"training, loss {running:.3f}", round(spent), round(config.minutes))
+        if spent - last_save > 2:
+            last_save = spent
+            _save_state(state_dir, model, optimizer, tokenizer, (step, seen, spent))
+    log.close()
+    _save_state(state_dir, model, optimizer, tokenizer, (step, seen, spent))
+    save_generator(model, tokenizer, out)
+    (out / "training.json").write_text(json.dumps({"config": asdict(config), **record}, indent=1), encoding="utf-8")
+    return record
+
+
+def _tokenizer_texts(sets: Sequence[tuple[float, Sequence[PreparedPair]]], pool: Sequence[Term], config: TrainConfig) -> Iterable[str]:
+    for _, pairs in sets:
+        for prepared in pairs[:20_000]:
+            yield to_prompt(prepared, config.variant).text
+    for term in pool:
+        yield " " + term.label.lower()
+
+
+def _step(model: Any, optimizer: Any, examples: Sequence[Encoded]) -> float:
+    """One update over the examples, in two length-sorted halves to spare padding. Returns the mean loss per token."""
+    import torch
+
+    targets = sum(len(e.ids) - e.start for e in examples)
+    total = 0.0
+    half = (2 * len(examples)) // 3
+    for part in (examples[:half], examples[half:]):
+        if not part:
+            continue
+        width = max(len(e.ids) for e in part)
+        ids = torch.zeros((len(part), width), dtype=torch.long)
+        wanted = torch.zeros((len(part), width), dtype=torch.bool)
+        for row, e in enumerate(part):
+            ids[row, : len(e.ids)] = torch.tensor(e.ids)
+            wanted[row, e.start : len(e.ids)] = True
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden = model.transformer(input_ids=ids).last_hidden_state
+            # Only the query's positions reach the head: it is as dear as two layers.
+            logits = model.lm_head(hidden[:, :-1][wanted[:, 1:]])
+        loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]], reduction="sum") / targets
+        loss.backward()
+        total += float(loss.detach())
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total
+
+
+def _resume(state_dir: Path, init_from: Path | None, model: Any, optimizer: Any) -> tuple[int, int, float]:
+    import torch
+
+    if (state_dir / "state.pt").exists():
+        state = torch.load(state_dir / "state.pt", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"]), int(state["seen"]), float(state["spent"])
+    if init_from is not None:
+        from safetensors.torch import load_file
+
+        try:
+            weights = load_file(init_from / "model.safetensors")
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"The checkpoint {init_from} cannot be read: {error}.", "Give the folder of a trained generator.") from error
+        model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+    return 0, 0, 0.0
+
+
+def _save_state(state_dir: Path, model: Any, optimizer: Any, tokenizer: Any, counts: tuple[int, int, float]) -> None:
+    import torch
+
+    state_dir.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(state_dir / "tokenizer.json"))
+    temporary = state_dir / "state.pt.new"
+    step, seen, spent = counts
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seen": seen, "spent": spent}, temporary)
+    temporary.replace(state_dir / "state.pt")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer saved in a folder."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def save_generator(model: Any, tokenizer: Any, out: Path) -> None:
+    """A folder that `AutoModelForCausalLM` and `AutoTokenizer` load: half precision, embeddings tied."""
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=END, eos_token=END, unk_token=END, pad_token=END, clean_up_tokenization_spaces=False
+    ).save_pretrained(out)
+    was = model.dtype
+    model.to(torch.float16).save_pretrained(out)
+    model.to(was)
