@@ -21,27 +21,18 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from xml.parsers import expat
 
+from ontoprompt.rdf_files import FORMATS, rdf_suffix
+
 if TYPE_CHECKING:
     import pyoxigraph as ox
 
-# Suffix → the name of a member of pyoxigraph.RdfFormat.
-FORMATS: Mapping[str, str] = {
-    ".ttl": "TURTLE",
-    ".n3": "TURTLE",
-    ".nt": "N_TRIPLES",
-    ".nq": "N_QUADS",
-    ".trig": "TRIG",
-    ".rdf": "RDF_XML",
-    ".owl": "RDF_XML",
-    ".xml": "RDF_XML",
-    ".jsonld": "JSON_LD",
-}
 MAX_REPLY_CHARACTERS = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -84,13 +75,6 @@ def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:
         return None
     message: dict[str, Any] = json.loads(body.decode("utf-8", "surrogatepass"))
     return message
-
-
-def rdf_suffix(path: Path) -> str | None:
-    """The suffix that tells the RDF syntax of a file, `.gz` left aside; None when it is no RDF file."""
-    name = path.name.lower().removesuffix(".gz")
-    suffix = os.path.splitext(name)[1]
-    return suffix if suffix in FORMATS else None
 
 
 def load_file(store: ox.Store, path: Path) -> None:
@@ -186,8 +170,17 @@ def _build_folder(paths: Sequence[Path], folder: Path) -> None:
             # Another process built the same one meanwhile; any other cause is still an error.
             if not folder.exists():
                 raise
+        _remove_outdated(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_outdated(folder: Path) -> None:
+    """Delete what earlier versions of the same files left, and builds that were killed long ago."""
+    for other in folder.parent.iterdir():
+        fresh_build = other.name.startswith("building-") and time.time() - other.stat().st_mtime < 86_400
+        if other != folder and not fresh_build:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def answer(store: ox.Store, text: str, max_rows: int) -> dict[str, Any]:

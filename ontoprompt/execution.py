@@ -16,7 +16,6 @@ import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
@@ -29,10 +28,10 @@ from typing import Any, Literal, Protocol, cast
 
 from ontoprompt import _worker, remote, sparql
 from ontoprompt.errors import GraphError, QuerySyntaxError, QueryTimeoutError, SourceError, UsageError
+from ontoprompt.rdf_files import rdf_files
 
 # Larger graphs (bytes of files; gzip counted tenfold) are kept in an on-disk store instead of in memory.
-DISK_THRESHOLD = 200 * 2**20
-_RDF_NAMESPACE = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+DISK_THRESHOLD = 100 * 2**20
 _XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
 _RDF_LANG_STRING = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
 _LONG_QUERY = 1800  # characters once percent-encoded; servers and proxies refuse URLs of a few thousand
@@ -95,48 +94,6 @@ def open_store(source: str | Path) -> EmbeddedStore | EndpointStore:
             )
         return EndpointStore(text)
     return EmbeddedStore([Path(source)])
-
-
-def rdf_files(source: Path) -> list[Path]:
-    """The RDF files that a path stands for: the file itself, or every one in the folder and below it, sorted.
-
-    Hidden files are left out, and so is XML that is no RDF. Raises SourceError when nothing remains.
-    """
-    known = ", ".join(suffix for suffix in _worker.FORMATS)
-    try:
-        if source.is_dir():
-            found = [path for path in sorted(source.rglob("*")) if _looks_like_rdf(path, source)]
-            if not found:
-                raise SourceError(
-                    f"The folder {source} holds no RDF file.",
-                    f"RDF files end in {known}, or one of these and .gz.",
-                )
-            return found
-        if not source.exists():
-            raise SourceError(f"{source} does not exist.", "Check the path.")
-        if not source.is_file():
-            raise SourceError(f"{source} is neither a file nor a folder.", "Give an RDF file.")
-        if _worker.rdf_suffix(source) is None:
-            raise SourceError(
-                f"{source} is not an RDF file by its name.",
-                f"RDF files end in {known}, or one of these and .gz.",
-            )
-        if source.stat().st_size == 0:
-            raise SourceError(f"{source} is empty.", "Give a file with RDF statements.")
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = getattr(error, "strerror", None) or "no valid path"
-        raise SourceError(f"{str(source)[:200]!r} cannot be read: {reason}.", "Check the path.") from error
-    return [source]
-
-
-def _looks_like_rdf(path: Path, folder: Path) -> bool:
-    if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
-        return False
-    suffix = _worker.rdf_suffix(path)
-    if suffix == ".xml" and path.suffix.lower() == ".xml":
-        with path.open("rb") as stream:
-            return _RDF_NAMESPACE in stream.read(8192)
-    return suffix is not None
 
 
 class EmbeddedStore:
@@ -267,18 +224,22 @@ def _listen(stream: Any, inbox: queue.SimpleQueue[dict[str, Any] | None]) -> Non
 
 
 def _disk_folder(paths: Sequence[Path]) -> Path | None:
-    """Where the store of large files is kept, named after paths, sizes and times; None if they are small."""
-    stats = [(str(path.resolve()), path.stat()) for path in paths]
-    size = sum(stat.st_size * (10 if name.lower().endswith(".gz") else 1) for name, stat in stats)
-    if size < DISK_THRESHOLD:
+    """Where the store of large files is kept, named after their paths, sizes and times; None if small."""
+    stats = [path.stat() for path in paths]
+    compressed = [path.name.lower().endswith(".gz") for path in paths]
+    if (
+        sum(stat.st_size * (10 if gz else 1) for stat, gz in zip(stats, compressed, strict=True))
+        < DISK_THRESHOLD
+    ):
         return None
-    key = hashlib.sha256(
-        json.dumps([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]).encode()
-    )
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    if cache.startswith("~"):
-        cache = tempfile.gettempdir()
-    return Path(cache) / "ontoprompt" / "stores" / key.hexdigest()[:32]
+    source = _digest([str(path.resolve()) for path in paths])
+    version = _digest([[stat.st_size, stat.st_mtime_ns] for stat in stats])
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(os.path.join("~", ".cache"))
+    return Path(cache) / "ontoprompt" / "stores" / source / version
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:24]
 
 
 def _result_of_worker(reply: dict[str, Any], seconds: float) -> ResultSet:

@@ -200,19 +200,19 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request:
         target = urlsplit(newurl)
         if target.scheme not in ("http", "https") or not target.hostname:
+            name = display_url(req.full_url.partition("?")[0])
             raise GraphError(
-                f"{display_url(req.full_url.partition('?')[0])} redirects to something that is no web address.",
+                f"{name} redirects to something that is no web address.",
                 "Give the endpoint's own address.",
             )
         origin = urlsplit(req.full_url)
-        kept = {
-            key: value for key, value in req.header_items() if key.lower() not in ("host", "content-length")
-        }
+        dropped = {"host", "content-length"}
         if (origin.scheme, origin.netloc) != (target.scheme, target.netloc):
-            kept = {key: value for key, value in kept.items() if key.lower() != "authorization"}
+            dropped.add("authorization")
         data = None if code == 303 else req.data
         if data is None:
-            kept = {key: value for key, value in kept.items() if key.lower() != "content-type"}
+            dropped.add("content-type")
+        kept = {key: value for key, value in req.header_items() if key.lower() not in dropped}
         return urllib.request.Request(newurl, data=data, headers=kept, origin_req_host=req.origin_req_host)
 
 
@@ -234,7 +234,9 @@ def _refusal(error: urllib.error.HTTPError, name: str) -> Exception:
             "Check the path; it often ends in /sparql or /query.",
         )
     if 300 <= error.code < 400:
-        return GraphError(f"{name} redirects in circles or nowhere.", "Give the endpoint's own address.")
+        return GraphError(
+            f"{name} redirects in circles, or to no web address.", "Give the endpoint's own address."
+        )
     return GraphError(
         f"{name} refused the query: it answered {error.code} {_reason(error.code)}{excerpt}.",
         "The endpoint may not support a feature that the query uses.",
