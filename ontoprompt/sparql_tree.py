@@ -37,6 +37,7 @@ _TOKEN = re.compile(
       | (?P<iri><[^<>"{}|^`\\\x00-\x20]*>)
       | (?P<string>"{3}(?:"{0,2}(?:[^"\\]|\\.))*"{3} | '{3}(?:'{0,2}(?:[^'\\]|\\.))*'{3}
                  | "(?:[^"\\\n\r]|\\.)*" | '(?:[^'\\\n\r]|\\.)*')
+      | (?P<type>(?<=["'])\s+(?=@[A-Za-z]|\^\^) | \^\^\s+)
       | (?P<stray>["'])
       | (?P<escape>\\.?)
       | (?P<open>[{(\[])
@@ -50,6 +51,12 @@ _UPDATE = re.compile(
     r"(INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|ADD|MOVE|COPY|WITH)\b",
     re.IGNORECASE,
 )
+# A prefixed name with dots at its end (`dbr:Warner_Bros. dbo:owner ...`), which SPARQL wants escaped and
+# Wikipedia's titles are full of. Tried only when the text cannot be read otherwise.
+_FINAL_DOTS = re.compile(r"(\b[A-Za-z][\w-]*:[\w:%(),'-]*(?:\.[\w:%(),'-]+)*)(\.+)(?=\s)")
+# White space before the modifier of a path element (`wdt:P279 * ?x`), which the grammar does not take.
+# Elsewhere white space before these signs means nothing.
+_MODIFIER_GAP = re.compile(r"(?<=[\w>)])\s+(?=\*|\+\?|[+?](?:[\s/|)]|$))")
 _WRAPPERS = {
     "ConditionalOrExpression",
     "ConditionalAndExpression",
@@ -72,7 +79,13 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
         )
     plain, strings = _scan(text)
     try:
-        prologue, body = grammar.Query.parse_string(plain, parse_all=True)
+        try:
+            prologue, body = grammar.Query.parse_string(plain, parse_all=True)
+        except ParseBaseException:
+            dotted = _FINAL_DOTS.sub(lambda m: m[1] + m[2].replace(".", "\\."), plain)
+            if dotted == plain:
+                raise
+            prologue, body = grammar.Query.parse_string(dotted, parse_all=True)
         tree: CompValue = _Reader(prologue, prefixes, strings).node(body)
         return tree
     except ParseBaseException as error:
@@ -81,6 +94,11 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
             raise UnsafeQueryError(
                 f"The text is an update ({found.group(1).upper()}), not a query.",
                 "Only SELECT and ASK are run.",
+            ) from None
+        if re.match(r"\s*SERVICE\b", plain[error.loc :], re.IGNORECASE):
+            raise UnsafeQueryError(
+                "The query would send a part of itself to another server (SERVICE).",
+                "Ask the one graph only.",
             ) from None
         near = " ".join(plain[error.loc : error.loc + 40].split())
         where = f"near `{near}`" if near else "at its end"
@@ -115,6 +133,10 @@ def _scan(text: str) -> tuple[str, list[str]]:
                 "The query holds a codepoint escape outside a string literal.",
                 "Write the character itself.",
             )
+        elif kind == "type":
+            # White space between a string and its language or datatype, which the grammar does not take.
+            pieces.append(text[last : token.start()] + token.group().strip())
+            last = token.end()
         elif kind in ("comment", "string"):
             pieces.append(text[last : token.start()])
             last = token.end()
@@ -124,7 +146,7 @@ def _scan(text: str) -> tuple[str, list[str]]:
                 pieces.append(f'"{len(strings)}"')
                 strings.append(_unquote(token.group()))
     pieces.append(text[last:])
-    return "".join(pieces), strings
+    return _MODIFIER_GAP.sub("", "".join(pieces)), strings
 
 
 def _unquote(quoted: str) -> str:
