@@ -125,6 +125,8 @@ def _load_stream(store: ox.Store, stream: IO[bytes], path: Path) -> None:
     ):
         # Ontologies called .owl are often Turtle; what starts like HTML is left to the XML parser to refuse.
         name = "RDF_XML" if head.lstrip()[:5].lower() in (b"<html", b"<!doc") else "TURTLE"
+    if name == "RDF_XML" and b"<Ontology" in head and b"http://www.w3.org/2002/07/owl#" in head:
+        raise LoadError(f"{path} is OWL/XML, which is no RDF syntax: save it as RDF/XML or Turtle.")
     if name == "RDF_XML":
         # Oxigraph takes RDF/XML that breaks off between two statements for whole.
         stream.seek(0)

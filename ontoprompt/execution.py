@@ -115,7 +115,8 @@ class EmbeddedStore:
     def start(self) -> None:
         """Begin to load without waiting for it."""
         with self._lock:
-            if self._worker is None:
+            if self._worker is None or not self._worker.is_alive():
+                self.close()
                 self._worker = _WorkerProcess(self._paths)
                 weakref.finalize(self, self._worker.kill)
 
@@ -150,6 +151,7 @@ class _WorkerProcess:
     """A running `ontoprompt._worker` and the pipes to it."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        folder = _disk_folder(paths)
         # The worker must find the packages that this process found, and take no modules from the current
         # folder.
         package_root = str(Path(__file__).parent.parent)
@@ -164,8 +166,11 @@ class _WorkerProcess:
         self._inbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(self._process.stdout, self._inbox), daemon=True).start()
         self._loaded = False
-        folder = _disk_folder(paths)
         self._send({"paths": [str(path.absolute()) for path in paths], "folder": folder and str(folder)})
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
 
     def wait_until_loaded(self) -> None:
         """Block until the files are loaded; raises SourceError when that fails."""
@@ -225,7 +230,10 @@ def _listen(stream: Any, inbox: queue.SimpleQueue[dict[str, Any] | None]) -> Non
 
 def _disk_folder(paths: Sequence[Path]) -> Path | None:
     """Where the store of large files is kept, named after their paths, sizes and times; None if small."""
-    stats = [path.stat() for path in paths]
+    try:
+        stats = [path.stat() for path in paths]
+    except OSError as error:
+        raise SourceError(f"{error.filename} cannot be read: {error.strerror}.", "Check the path.") from error
     compressed = [path.name.lower().endswith(".gz") for path in paths]
     if (
         sum(stat.st_size * (10 if gz else 1) for stat, gz in zip(stats, compressed, strict=True))

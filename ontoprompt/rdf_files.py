@@ -43,17 +43,23 @@ def rdf_files(source: Path) -> list[Path]:
                 raise SourceError(f"The folder {source} holds no RDF file.", _HINT)
             return found
         if not source.exists():
-            raise SourceError(f"{source} does not exist.", "Check the path.")
+            raise SourceError(f"{_shown(source)} does not exist.", "Check the path.")
         if not source.is_file():
             raise SourceError(f"{source} is neither a file nor a folder.", "Give an RDF file.")
         if rdf_suffix(source) is None:
             raise SourceError(f"{source} is not an RDF file by its name.", _HINT)
         if source.stat().st_size == 0:
             raise SourceError(f"{source} is empty.", "Give a file with RDF statements.")
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = getattr(error, "strerror", None) or "it is no valid path"
-        raise SourceError(f"{str(source)[:200]!r} cannot be read: {reason}.", "Check the path.") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SourceError(f"{_shown(source)} cannot be read: {reason}.", "Check the path.") from error
     return [source]
+
+
+def _shown(path: Path) -> str:
+    """A path that a user typed as it can stand in a message, whatever was typed."""
+    text = str(path) if len(str(path)) <= 300 else f"{str(path)[:300]}..."
+    return text if text.isprintable() else repr(text)
 
 
 def _belongs(path: Path, folder: Path) -> bool:

@@ -106,7 +106,7 @@ def _pause(state: Any) -> float:
     busy = state.outcome.exception()
     if busy.retry_after is not None:
         return max(0.1, float(busy.retry_after))
-    return wait_exponential_jitter(initial=0.4, max=10, jitter=0.2)(state)
+    return wait_exponential_jitter(multiplier=0.4, max=10, jitter=0.2)(state)
 
 
 def _attempt(request: urllib.request.Request, name: str, deadline: float, max_bytes: int) -> Reply:
