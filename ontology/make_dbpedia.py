@@ -100,7 +100,8 @@ def infobox_lines(usage: dict[str, int]) -> list[str]:
     for iri in sorted(usage):
         if iri.startswith(DBP) and usage[iri] >= MIN_INFOBOX_USAGE:
             label = label_from_name(unquote(iri.removeprefix(DBP)))
-            lines.append(f"{name(iri)} a rdf:Property; rdfs:label {literal(label)}; onto:usage {usage[iri]} .")
+            facts = f"rdfs:label {literal(label)}; onto:usage {usage[iri]}"
+            lines.append(f"{name(iri)} a rdf:Property; {facts} .")
     return lines
 
 
