@@ -1,0 +1,80 @@
+"""English words that questions are made of: no names, unless written like one."""
+
+# Words that carry a question's grammar.
+_STOP = """
+a about above across after again against ago all almost along already also although always am among an and
+another any anybody anyone anything are around as asked at away be because been before being below beside
+besides between beyond both but by can cannot could did different do does doing done down during each either
+else enough ever every everyone everything exactly except few fewer find first for former found from further
+get give given gives go goes got had has have having he her here hers him himself his how however i if in
+include includes including inside instead into is isn it its itself just kind kinds last least less let like
+list many may me mention might mine more most mostly much must my myself name named names near need neither
+never next no nobody none nor not nothing now of off often on once one only or other others otherwise our
+ours out outside over own per please rather same say second shall she should show since so some somebody
+someone something somewhere sort still such tell than that the their theirs them themselves then there these
+they thing things this those though three through throughout till to together too toward towards two under
+until up upon us use used uses using very via want wants was we well were what whatever when whenever where
+wherever whether which whichever while who whoever whole whom whose why will with within without would yes
+yet you your yours
+"""
+
+# What questions of facts are about: kinds of things, relations, measures, and their verbs and adjectives.
+_COMMON = """
+act acted acting active actor actress actually address administrative adult affiliation age airline airport
+album alive alma amount animal animals answer appear appeared architect area army art artist assembly
+associated astronaut athlete author average award awarded awards band base based basin battle became become
+begin beginning begins belong belongs best big bigger biggest biography birth birthday birthplace black book
+books border bordering borders born boss bridge bridges broadcast brother brothers budget build building
+buildings built buried business buy called came capital capitals car career cast cause caused causes cell
+center century ceo chain chairman chancellor change channel chapter character characters chemical chief
+child children church citizen citizens city class close club clubs coach coast code coin college color
+colour come comedian comes comic common companies company compare compose composed composer compute computer
+consist contain contained contains continent contribute cost count countries country county couple cover
+create created creates creator credited crew cross crosses currency currently date daughter day days dead
+death deaths debut deep deepest defence degree densest density depth design designed designer designs
+develop developed developer develops die died dies difference direct directed director directors directs
+discover discovered discoverer discovery distance district division doctor doctoral documentary door draft
+drink drive earlier early east economy edit edited editor education elect elected election elevation employ
+employed employee employees employer employs end ended ending ends engine english episode episodes equal
+established event exist exists expensive extinct face fact family famous fan far fast fastest father fewest
+fiction field fight figure film films final finance fish flag flow flows follow followed food football
+footballer force foreign form formed forms fought foundation founded founder founders founding full game
+games gas genre genres goal gold good government governor graduate graduated great greater greatest group
+grow guest guitar guitarist half hand happen happened head headquarter headquartered headquarters height
+held high higher highest history hold holder holiday home host hour hours house human husband ice image
+important income independent industry inflow influence influenced inhabitant inhabitants instrument
+instruments introduced invent invented inventor island islands issue job join joined journal judge key kill
+killed king know known knows label lake lakes land landlocked language languages large larger largest late
+later latest launch launched law lead leader leaders leads league leave led left leg length license lie lies
+life light line live lived lives living local locate located location locations long longer longest look
+lose lost low lower lowest made magazine main maintain make maker makes making male man manager manufacture
+manufactured manufacturer map mark marriage married marry mascot mass match maximum mayor mean means medal
+media meet meeting member members men met metre metres military million minimum minister minute money month
+months mother motto mountain mountains mouth move moved movement movie movies museum music musical musician
+musicians nation national nationality native nearby network new news newspaper nickname night north notable
+note novel novels number numbers object occupation ocean offered office official officially old older oldest
+open opened opera operate operated operating operator order organisation organization origin original
+originally outflow owned owner owners owns page paint painted painter painting parent parents park part
+parties party pass passed past people performed period person persons phone pilot place placed places plane
+planet plant plants play played player players playing plays point political politician poor popular
+populated population port position possible power predecessor premiere present president prime prize produce
+produced producer producers produces product production products profession professional program programming
+province public publication publish published publisher publishes queen question race radio ranked rate
+reach read real reason receive received record recorded red reference region reign relation relative release
+released religion remain render represent represented republic residence resident result revenue rich right
+rise river rivers road role room route rule ruled ruler run running runs school schools science scientist
+scientists score screenplay script sea season seasons seat see seen sell sequel series serve served service
+set ship ships short shorter shortest shows sibling siblings side sign signed similar singer single sister
+sisters site situated size small smaller smallest soccer software son song songs sons sound source south
+space speak speaks species speed spend spoken sport sports spouse stadium stand star starred starring stars
+start started starting state states station stations statistics status story street student students studied
+studio study style subject successor summer support surface system take taken takes tall taller tallest
+taught team teams television term territory theatre theory time times title today top total tournament town
+towns train tree trees tributary true tv type types universities university value vehicle venue version
+video village voice volume vote wall war wars water way weapon website week weigh weight west white wide
+widow width wife win winner winners wins winter woman women won word words work worked working works world
+worth write writer writers writes written wrote year years young younger youngest zone
+"""
+
+STOP_WORDS = frozenset(_STOP.split())
+COMMON_WORDS = frozenset(_COMMON.split())
