@@ -32,6 +32,7 @@ class Vocabulary:
     entities: Sequence[str] = ()
     literals: Sequence[str] = ()
     strings: Sequence[str] = ()
+    counts: Sequence[str] = ()
 
 
 def build_grammar(vocabulary: Vocabulary) -> str:
@@ -68,7 +69,7 @@ def build_grammar(vocabulary: Vocabulary) -> str:
         'group: " {" (triples | inner " UNION" inner) ((" .")? extra){0,2} (" ." bind)? ((" .")? filter){0,2} (" .")? " }"',
     ]
     rules += _expressions(v)
-    rules += _modifiers()
+    rules += _modifiers(v)
     return "\n".join(rules) + "\n"
 
 
@@ -93,7 +94,7 @@ def _expressions(v: Vocabulary) -> list[str]:
         '" LANG (" anyvar " ) = \\"en\\""',
     ]
     if v.strings or v.literals:
-        text = 'text: anyvar | (" STR (" | " LCASE (" | " YEAR (") anyvar " )" | " LCASE ( STR (" anyvar " ) )"'
+        text = 'text: anyvar | (" STR (" | " LCASE (" | " YEAR (") anyvar " )" | " LCASE (" " STR (" anyvar " )" " )"'
         tests.append('(" CONTAINS (" | " STRSTARTS (") text " ," literal " )"')
         tests.append('" REGEX (" text " ," literal (" , \\"i\\"")? " )"')
     else:
@@ -107,9 +108,10 @@ def _expressions(v: Vocabulary) -> list[str]:
     ]
 
 
-def _modifiers() -> list[str]:
+def _modifiers(v: Vocabulary) -> list[str]:
     rules = [
-        'digits: " 1" | " 2" | " 3" | " 5" | " 10" | " 25" | " 100" | " 1000"',
+        'digits: " 1" | " 2" | " 3" | " 5" | " 10" | " 25" | " 100" | " 1000"'
+        + "".join(f" | {json.dumps(f' {c}')}" for c in v.counts),
         'limit: " LIMIT" digits (" OFFSET" digits)?',
         'aggregate: " COUNT (" (" DISTINCT")? (var | " *") " )" | (" SUM (" | " AVG (" | " MIN (" | " MAX (") (" DISTINCT")? var " )"',
         'agg_as: " (" aggregate " AS ?n )"',
@@ -130,8 +132,9 @@ def _modifiers() -> list[str]:
         rules.append(f'order_group_{variable[1:]}: " ORDER BY" (" ASC (" | " DESC (") (aggregate | " {variable}") " )"')
     rules = [r for r in rules if not r.startswith("order_group:")]
     # Projected variables are told apart by position: naming one twice is an error.
-    pairs = [f'" {first} {second}"' for first in _PROJECTED for second in _PROJECTED if first != second]
-    rules.append(f'projection: anyvar | {" | ".join(pairs)} | " ?a ?b ?c"')
+    # One lexeme a word: llguidance's lexer takes the longest match and does not step back.
+    pairs = [f'" {first}" " {second}"' for first in _PROJECTED for second in _PROJECTED if first != second]
+    rules.append(f'projection: anyvar | {" | ".join(pairs)} | " ?a" " ?b" " ?c"')
     rules.append(
         'start: " ASK WHERE" group | " SELECT" (" DISTINCT")? projection " WHERE" group order? limit?'
         f' | " SELECT" (" DISTINCT")? agg_as " WHERE" group | {" | ".join(grouped)}'

@@ -82,8 +82,9 @@ def read_pairs(path: Path) -> Iterator[Pair]:
         except json.JSONDecodeError as error:
             raise SourceError(f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line.") from error
         query = row.get("sparql") or row.get("sparql_wikidata") or row.get("query")
-        asked = {row.get("question"), row.get("paraphrased_question")} | set(row.get("paraphrases") or ())
-        for question in sorted(q for q in asked if isinstance(q, str)):
+        asked = [row.get("question"), row.get("paraphrased_question"), *(row.get("paraphrases") or ())]
+        # LC-QuAD 2.0 has empty lists and "n/a" where a question is missing.
+        for question in sorted({q for q in asked if isinstance(q, str)}):
             if query and len(question.split()) > 2 and question.lower() not in ("n/a", "na"):
                 yield Pair(question, query, path.stem)
 
@@ -133,6 +134,9 @@ def find_mention(question: str, label: str) -> tuple[int, int]:
             start, end = words[i].start(), words[i + length - 1].end()
             grams = _trigrams(question[start:end])
             score = len(grams & target) / len(grams | target)
+            if end - start >= 5:
+                # A part of a name ("Hemingway") counts by how much of it the name holds.
+                score = max(score, 0.75 * len(grams & target) / len(grams))
             if score > best:
                 best, where = score, (start, end)
     return where
@@ -209,7 +213,9 @@ def to_target(prepared: PreparedPair, prompt: Prompt) -> str:
                     raise SkippedPairError("more than eight variables")
                 variables[token] = f"?{letter}"
             token = variables[token]
-        elif prompt.symbolic and (token.startswith('"') or token[0].isdigit()) and tokens[index - 1] not in ("LIMIT", "OFFSET"):
+        elif prompt.symbolic and (token.startswith('"') or token[0].isdigit()) and not (
+            tokens[index - 1] in ("LIMIT", "OFFSET") and _literal_key(token) not in literals
+        ):
             token = _as_surface(token, literals)
         elif prompt.symbolic and token.startswith("<") and token.endswith(">") and len(token) > 2:
             if token != f"<{RDFS_LABEL}>":
@@ -217,7 +223,9 @@ def to_target(prepared: PreparedPair, prompt: Prompt) -> str:
             token = "rdfs:label"
         out.append(token)
     # A path sign stands against its property: rdflib's parser refuses a space there.
-    return _PATH_SIGN.sub(r"\1\2", " ".join(out))
+    text = _PATH_SIGN.sub(r"\1\2", " ".join(out)).replace(" . }", " }")
+    text = re.sub(r"WHERE \{ \{ ([^{}]*) \} \}", r"WHERE { \1 }", text)
+    return re.sub(r"^ASK \{", "ASK WHERE {", text)
 
 
 def _literal_surfaces(prompt: Prompt) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .errors import ArtifactError, QuerySyntaxError, UsageError
+from .errors import ArtifactError, QueryError, UsageError
 from .ontology import Term
 from .pairs import Pair, PreparedPair, SkippedPairError, prepare, to_prompt, to_target
 from .pairs import Labels as Labels
@@ -31,12 +31,12 @@ _WORDS = tuple(
     for word in (
         "SELECT DISTINCT ASK WHERE FILTER OPTIONAL UNION MINUS NOT EXISTS COUNT SUM AVG MIN MAX GROUP BY HAVING ORDER ASC "
         "DESC LIMIT OFFSET VALUES BIND AS IN CONTAINS REGEX LANG YEAR STR LCASE STRSTARTS CREATE TABLE rdfs:label p: ps: pq: "
-        "?a ?b ?c ?d ?e ?f ?g ?h a { } ( ) . ; , = < > <= >= != && || ! / ^ * + | : --"
+        "?a ?b ?c ?d ?e ?f ?g ?h ?n ?m a { } ( ) . ; , = < > <= >= != && || ! / ^ * + | : --"
     ).split()
 )
 # One pre-token per word, digit, symbol or keyword, so that a symbol is one token in prompt and query alike.
 _SPLIT = (
-    r" ?\?[a-h](?![A-Za-z0-9])| ?[cpels][0-9]{1,2}(?![A-Za-z0-9])| ?(?:rdfs:label|ps:|pq:|p:)| ?[A-Za-z\u00c0-\u024f]+| ?[0-9]| ?(?:<=|>=|!=|&&|\|\||--)| ?[^\sA-Za-z0-9\u00c0-\u024f]|\s+"
+    r" ?\?[a-hnm](?![A-Za-z0-9])| ?[cpels][0-9]{1,2}(?![A-Za-z0-9])| ?(?:rdfs:label|ps:|pq:|p:)| ?[A-Za-z\u00c0-\u024f]+| ?[0-9]| ?(?:<=|>=|!=|&&|\|\||--)| ?[^\sA-Za-z0-9\u00c0-\u024f]|\s+(?!\S)|\s+"
 )
 
 
@@ -76,8 +76,8 @@ def prepare_all(pairs: Iterable[Pair], labels: Labels, variant: str = "nsql-symb
             to_target(ready, to_prompt(ready, variant))
         except SkippedPairError as reason:
             skipped[str(reason)] += 1
-        except QuerySyntaxError:
-            skipped["a query that does not parse"] += 1
+        except QueryError:
+            skipped["a query that does not parse or does more than read"] += 1
         else:
             kept.append(ready)
     return PreparedSet(tuple(kept), skipped)
@@ -135,10 +135,9 @@ def new_model(config: TrainConfig, tokenizer: Any) -> Any:
 def _start_embeddings(model: Any, tokenizer: Any) -> None:
     import torch
 
-    from .embedding import load_encoder
+    from .embedding import word_embeddings
 
-    encoder = load_encoder()
-    table, pieces = encoder.word_embeddings()
+    table, pieces = word_embeddings()
     weight = model.transformer.wte.weight
     with torch.no_grad():
         weight.normal_(0.0, 0.05)
