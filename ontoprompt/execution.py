@@ -35,7 +35,6 @@ DISK_THRESHOLD = 100 * 2**20
 _XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
 _RDF_LANG_STRING = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
 _LONG_QUERY = 1800  # characters once percent-encoded; servers and proxies refuse URLs of a few thousand
-_TIMEOUT_HINT = "Allow more time with --timeout, or ask for something narrower."
 
 ValueType = Literal["uri", "literal", "bnode"]
 
@@ -192,7 +191,7 @@ class _WorkerProcess:
             reply = self._inbox.get(timeout=max(0.0, timeout))
         except queue.Empty:
             message = f"The query took longer than {timeout:g} seconds and was stopped."
-            raise QueryTimeoutError(message, _TIMEOUT_HINT) from None
+            raise QueryTimeoutError(message, remote.TIMEOUT_HINT) from None
         if reply is None:
             raise GraphError(
                 "The process that evaluates queries died.", "The query may need more memory than there is."
@@ -287,7 +286,7 @@ class EndpointStore:
         reply = remote.fetch(self._request(query.text()), timeout=timeout)
         if "x-sql-state" in reply.headers:
             raise QueryTimeoutError(
-                f"{self.name} stopped the query and sent only a part of the answer.", _TIMEOUT_HINT
+                f"{self.name} stopped the query and sent only a part of the answer.", remote.SERVER_LIMIT_HINT
             )
         result = _result_of_json(reply, self.name, query.form)
         cut = len(result.rows) > max_rows or _server_cut(reply, len(result.rows))
@@ -330,8 +329,13 @@ class EndpointStore:
         return cast(urllib.request.Request, wrapper._createRequest())
 
 
+# rdflib's grammar keeps state while it parses: two threads in it fail, or get parts of each other's query.
+_PARSING = threading.Lock()
+
+
 def _checked(text: str) -> sparql.Query:
-    query = sparql.parse(text)
+    with _PARSING:
+        query = sparql.parse(text)
     sparql.check_read_only(query)
     return query
 

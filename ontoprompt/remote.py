@@ -30,7 +30,8 @@ MAX_BODY = 64 * 2**20
 MAX_ATTEMPTS = 6
 _RETRIED = frozenset({429, 502, 503, 504})
 _CHUNK = 2**16
-_TIMEOUT_HINT = "Allow more time with --timeout, or ask for something narrower."
+TIMEOUT_HINT = "Allow more time with --timeout, or ask for something narrower."
+SERVER_LIMIT_HINT = "The limit is the server's own: ask for something narrower."
 _SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:key|token|secret|pass|auth)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
@@ -124,7 +125,7 @@ def _attempt(request: urllib.request.Request, name: str, deadline: float, max_by
     try:
         outcome = box.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:
-        raise QueryTimeoutError(f"{name} did not answer in time.", _TIMEOUT_HINT) from None
+        raise QueryTimeoutError(f"{name} did not answer in time.", TIMEOUT_HINT) from None
     finally:
         given_up.set()
     if isinstance(outcome, Reply):
@@ -222,7 +223,7 @@ def _refusal(error: urllib.error.HTTPError, name: str) -> Exception:
     if error.code in _RETRIED:
         return _Busy(error.code, excerpt, _retry_after(error.headers.get("Retry-After", "")))
     if "execution time" in excerpt or "timeout" in excerpt.lower() or "timed out" in excerpt.lower():
-        return QueryTimeoutError(f"{name} gave the query up as too slow{excerpt}.", _TIMEOUT_HINT)
+        return QueryTimeoutError(f"{name} gave the query up as too slow{excerpt}.", SERVER_LIMIT_HINT)
     if error.code in (401, 403, 407):
         return GraphError(
             f"{name} wants other credentials: it answered {error.code} {_reason(error.code)}.",
@@ -275,7 +276,7 @@ def _explained(error: Exception, name: str) -> GraphError:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     check = "Check the address and that the server runs."
     if isinstance(cause, TimeoutError):
-        return QueryTimeoutError(f"{name} did not answer in time.", _TIMEOUT_HINT)
+        return QueryTimeoutError(f"{name} did not answer in time.", TIMEOUT_HINT)
     if isinstance(cause, ConnectionRefusedError):
         return GraphError(f"{name} refused the connection.", check)
     if isinstance(cause, socket.gaierror):

@@ -1,10 +1,12 @@
 """Run the tests marked `virtuoso` against a real Virtuoso, the engine behind DBpedia's endpoint.
 
-    make test-virtuoso                              (or: python tests/virtuoso/run.py [--graph FILE.ttl] [PYTEST ARGUMENTS])
+    make test-virtuoso
+    python tests/virtuoso/run.py [--graph FILE.ttl] [PYTEST ARGUMENTS]
 
-Installs Debian's packages of the server if need be and possible, starts one of its own in a temporary folder, on
-loopback, loads the sample graph, runs pytest with ONTOPROMPT_VIRTUOSO set to the endpoint's address, and
-stops the server whatever happens. Where Virtuoso cannot be had it says why and counts the suite as skipped.
+Installs Debian's packages of the server if need be and possible, starts one of its own in a temporary
+folder, on loopback, loads the sample graph, runs pytest with ONTOPROMPT_VIRTUOSO set to the endpoint's
+address, and stops the server whatever happens. Where Virtuoso cannot be had it says why and counts the
+suite as skipped.
 """
 
 from __future__ import annotations
@@ -113,6 +115,8 @@ def free_port(preferred: int) -> int:
     """The preferred port when nothing listens there, else one that the system picks."""
     for port in (preferred, 0):
         with socket.socket() as probe:
+            # As the server does itself: connections of an earlier run that linger are no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
@@ -122,11 +126,9 @@ def free_port(preferred: int) -> int:
 
 
 def wait_until_up(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Return once the endpoint answers a query; raises RuntimeError with the end of the log when it does not."""
+    """Return once the endpoint answers a query; raises RuntimeError with the end of the log if not."""
     deadline = time.monotonic() + START_SECONDS
-    probe = urllib.request.Request(
-        url + "?query=ASK%7B%7D", headers={"Accept": "application/sparql-results+json"}
-    )
+    probe = url + "?query=ASK%7B%7D&format=json"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -145,8 +147,9 @@ def load(client: str, sql_port: int, graph: Path, folder: Path) -> int:
         f"DB.DBA.TTLP_MT(file_to_string_output('{folder}/graph.ttl'), '{GRAPH_IRI}/', '{GRAPH_IRI}');\n"
         f"SPARQL SELECT (COUNT(*) AS ?n) FROM <{GRAPH_IRI}> {{ ?s ?p ?o }};\n"
     )
+    quiet = ["VERBOSE=OFF", "BANNER=OFF", "PROMPT=OFF", "ERRORS=STDOUT"]
     done = subprocess.run(
-        [client, f"127.0.0.1:{sql_port}", "dba", "dba", "VERBOSE=OFF", "BANNER=OFF", "PROMPT=OFF", "ERRORS=STDOUT"],
+        [client, f"127.0.0.1:{sql_port}", "dba", "dba", *quiet],
         input=statements, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False,
     )  # fmt: skip
     counts = [int(line) for line in done.stdout.split() if line.isdigit()]
