@@ -21,12 +21,14 @@ from ontoprompt.question_words import COMMON_WORDS, STOP_WORDS
 
 __all__ = ["EntityIndex", "EntityLink", "Linker", "LocalLinker", "build_entity_index"]
 
-_KIND_QUALITY: Mapping[NameKind, float] = {"label": 0.97, "alias": 0.93, "local-name": 0.93, "short": 0.85}
+_KIND_QUALITY: Mapping[NameKind, float] = {"label": 0.97, "alias": 0.93, "local-name": 0.95, "short": 0.85}
 _EXACT = 1.03  # written letter by letter as the name is
 _PLURAL = 0.92
+_DEMONYM = 0.8  # a country by its adjective
 _MISSPELT = 0.85
+_MISSPELT_SHORT = 0.7  # the same for a name of one word of up to five letters
 _PARTIAL = 0.8  # some words of a name only
-_FLOOR = 0.2  # links below this are noise
+_FLOOR = 0.22  # links below this are noise
 _LONGEST_QUESTION = 600  # words that are looked at
 _NEAR = 3  # words between a mention and a word that says its type
 _FUZZY_WORDS = 12  # words of a question whose spelling is doubted, at most
@@ -75,6 +77,12 @@ class _Match:
     reading: _Reading
     entity: NamedEntity
     quality: float
+    qualified: bool = False  # the question says what tells this entity from others of its name
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The words that are read."""
+        return self.reading.first, self.reading.last
 
 
 class LocalLinker:
@@ -87,9 +95,8 @@ class LocalLinker:
         """See `Linker.link`. Raises ArtifactError when the index turns out to be damaged."""
         scan = _Scan(self.index, question)
         matches = scan.resolved(scan.exact())
-        for more in (scan.misspelt, scan.partial):
-            taken = {place for match in matches for place in range(match.reading.first, match.reading.last)}
-            matches = [*matches, *scan.resolved(more(taken))]
+        matches = scan.resolved([*matches, *scan.misspelt(scan.covered(matches))])
+        matches = [*matches, *scan.resolved(scan.partial(matches))]
         links = scan.ranked(matches, k, frozenset(types))
         return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
 
@@ -100,19 +107,21 @@ class _Scan:
     def __init__(self, index: EntityIndex, question: str) -> None:
         self.index, self.question = index, question
         self.words = names.words(question)[:_LONGEST_QUESTION]
-        inner = [word for word in self.words if not word.opening]
-        self.lower = not any(word.capital for word in inner) or all(
-            self.text(place, place + 1).isupper() or not word.key.isalpha()
-            for place, word in enumerate(self.words)
-        )
+        inner = [word.capital for word in self.words if not word.opening and word.key.isalpha()]
+        # Capitals tell nothing in "where was albert einstein born", "WHERE WAS …" and "Where Was …".
+        self.lower = not any(inner) or (len(inner) > 3 and all(inner))
         self.plain = [names.is_ordinary(word.key, index.vocabulary) for word in self.words]
 
     def text(self, first: int, last: int) -> str:
         """The question's own letters from word `first` up to word `last`."""
         return self.question[self.words[first].start : self.words[last - 1].end]
 
+    def covered(self, matches: Sequence[_Match]) -> frozenset[int]:
+        """Places of the words that the matches read."""
+        return frozenset(place for match in matches for place in range(*match.span))
+
     def exact(self) -> list[_Match]:
-        """Stretches that are names, singulars of plurals and titles with a space too few or too many."""
+        """Stretches that are names, in the singular or plural, and adjectives of countries."""
         readings: list[_Reading] = []
         for first in range(len(self.words)):
             for last in range(first + 1, min(first + names.MAX_WORDS, len(self.words)) + 1):
@@ -120,6 +129,9 @@ class _Scan:
                 if keys[0] == "the" and len(keys) > 1:
                     continue  # the stretch without it has the same key and takes the article in
                 readings.append(_Reading(first, last, names.join(keys)))
+                if last - first == 1:
+                    for key in names.demonym_keys(keys[0]):
+                        readings.append(_Reading(first, last, key, _DEMONYM))
                 for singular in names.singulars(keys[-1]):
                     readings.append(_Reading(first, last, names.join([*keys[:-1], singular]), _PLURAL))
         return self.found(readings)
@@ -134,7 +146,8 @@ class _Scan:
         for place in doubted:
             own = self.words[place].key
             for word in near.get(own, ()):
-                readings += self._with_word(place, word, taken, alone=own not in known)
+                if word[0] == own[0] or len(own) > 5:
+                    readings += self._with_word(place, word, alone=own not in known)
             for cut in range(2, len(own) - 1):
                 readings.append(_Reading(place, place + 1, f"{own[:cut]} {own[cut:]}", _MISSPELT))
             if place + 1 < len(self.words) and place + 1 not in taken:
@@ -145,10 +158,10 @@ class _Scan:
         word = self.words[place]
         if place in taken or self.plain[place] or len(word.key) < names.MIN_FUZZY or not word.key.isalpha():
             return False
-        if self._is_name_like(place):
-            return True
+        if self._is_name_like(place) and not word.opening:
+            return self.lower or not self.text(place, place + 1).isupper()  # an acronym has no neighbours
         # "whcih" is no name, and "rivr" neither.
-        return self.lower and not any(
+        return (self.lower or word.capital) and not any(
             names.one_edit_apart(word.key, other)
             for other in (*STOP_WORDS, *COMMON_WORDS)
             if len(other) >= names.MIN_FUZZY
@@ -156,49 +169,54 @@ class _Scan:
 
     def _is_name_like(self, place: int) -> bool:
         word = self.words[place]
-        return word.quoted or (word.capital and not word.opening and not self.lower)
+        return word.quoted or (
+            word.capital and not self.lower and not (word.opening and self.plain[place])
+        )
 
-    def _with_word(self, place: int, word: str, taken: Collection[int], alone: bool) -> Iterable[_Reading]:
-        """Stretches around a word, with another word in its place."""
-        count = len(self.words)
+    def _with_word(self, place: int, word: str, alone: bool) -> Iterable[_Reading]:
+        """Stretches around a word, with another word in its place; without others only if `alone`."""
         for first in range(max(0, place - _FUZZY_SPAN + 1), place + 1):
-            for last in range(place + 1, min(count, first + _FUZZY_SPAN) + 1):
-                if (last - first == 1 and not alone) or any(p in taken for p in range(first, last)):
+            for last in range(place + 1, min(len(self.words), first + _FUZZY_SPAN) + 1):
+                if (last - first == 1 and not alone) or self.words[first].key == "the":
                     continue
                 keys = [w.key for w in self.words[first:last]]
                 keys[place - first] = word
-                yield _Reading(first, last, names.join(keys), _MISSPELT)
+                short = last - first == 1 and len(word) <= 5
+                yield _Reading(first, last, names.join(keys), _MISSPELT_SHORT if short else _MISSPELT)
 
-    def partial(self, taken: Collection[int]) -> list[_Match]:
-        """Capitalised stretches that are a part of a name: `Einstein` of `Albert Einstein`."""
-        matches: list[_Match] = []
-        for first, last in self._unread(taken):
+    def partial(self, matches: Sequence[_Match]) -> list[_Match]:
+        """Stretches written like names that are a part of one: `Einstein` of `Albert Einstein`."""
+        known = {match.entity.id for match in matches}
+        parts: list[_Match] = []
+        for first, last in self._unread(self.covered(matches)):
             keys = [word.key for word in self.words[first:last]]
             found = self.index.holding(keys)
-            quality = 1.0
-            if not found and last - first == 1 and len(keys[0]) >= names.MIN_FUZZY:
-                near = self.index.similar_words(keys).get(keys[0], [])[:1]
-                found, quality = (self.index.holding(near) if near else []), _MISSPELT
+            quality = _PARTIAL * (0.85 if self.lower else 1.0)
+            if not found and last - first == 1 and self._may_be_misspelt(first, ()):
+                near = self.index.similar_words(keys).get(keys[0], ())
+                keys = [word for word in near if word[0] == keys[0][0]][:1]
+                quality *= _MISSPELT
+                found = self.index.holding(keys)
             for entity in found:
-                size = len(entity.key.split())
-                share = _PARTIAL * quality * math.sqrt((last - first) / max(size, last - first))
-                matches.append(_Match(_Reading(first, last, entity.key), entity, share))
-        return matches
+                share = _share_of_name(keys, entity)
+                if entity.id not in known and (share >= 0.5 or not self.lower):
+                    parts.append(_Match(_Reading(first, last, entity.key), entity, quality * share))
+        return parts
 
     def _unread(self, taken: Collection[int]) -> list[tuple[int, int]]:
-        """Stretches not yet read, of words written like names, or single unusual words of a lower-case
-        question."""
-        stretches: list[tuple[int, int]] = []
-        for place in range(len(self.words)):
-            if place in taken or not (self._is_name_like(place) or (self.lower and not self.plain[place])):
+        """Stretches not yet read: runs of words written like names, or, where capitals tell nothing, single
+        unusual words."""
+        runs: list[tuple[int, int]] = []
+        for place, word in enumerate(self.words):
+            if place in taken or word.key.isdigit() or len(word.key) < 3:
                 continue
-            if self.words[place].key.isdigit() or len(self.words[place].key) < 3:
+            if not (self._is_name_like(place) or (self.lower and not self.plain[place])):
                 continue
-            if stretches and stretches[-1][1] == place:
-                stretches[-1] = (stretches[-1][0], place + 1)
+            if runs and runs[-1][1] == place and not self.lower:
+                runs[-1] = (runs[-1][0], place + 1)
             else:
-                stretches.append((place, place + 1))
-        return stretches[:_FUZZY_WORDS]
+                runs.append((place, place + 1))
+        return [run for run in runs if run[1] - run[0] > 1 or not self.plain[run[0]]][:_FUZZY_WORDS]
 
     def found(self, readings: Sequence[_Reading]) -> list[_Match]:
         """What the index knows of the readings, one match per stretch and entity."""
@@ -219,21 +237,21 @@ class _Scan:
             reading = replace(reading, first=first - 1)
         quality = reading.quality * _KIND_QUALITY[entity.kind]
         written = self.text(reading.first, last)
-        if entity.kind == "short":
-            if self._says_qualifier(entity, range(first, last)):
-                quality = reading.quality * _KIND_QUALITY["label"]
-        elif written == entity.name and entity.kind != "alias":
+        qualified = entity.kind == "short" and self._says_qualifier(entity, range(first, last))
+        if qualified:
+            quality = reading.quality * _KIND_QUALITY["label"]
+        elif written == entity.name and entity.kind not in ("alias", "short"):
             quality *= _EXACT
         elif title and reading.first == first:
             quality *= 0.9
-        return _Match(reading, entity, quality)
+        return _Match(reading, entity, quality, qualified)
 
     def _says_qualifier(self, entity: NamedEntity, span: range) -> bool:
         """Whether the question also says what tells this entity from others: `Queen … band`."""
         parts = names.unqualified(entity.name)
         notes = set(names.key_of(parts[1]).split()) - STOP_WORDS if parts else set()
-        said = {form for place, word in enumerate(self.words) if place not in span
-                for form in (word.key, *names.singulars(word.key))}
+        others = [word.key for place, word in enumerate(self.words) if place not in span]
+        said = {form for key in others for form in (key, *names.singulars(key))}
         return bool(notes) and notes <= said
 
     def likeness(self, first: int, last: int) -> float:
@@ -255,7 +273,7 @@ class _Scan:
             return 0.95 if self.lower else 0.8
         if len(content) > 1 and last - first > 2:
             return 0.8 if self.lower else 0.7
-        return 0.35 if content else 0.0
+        return (0.35 if self.lower else 0.2) if content else 0.0
 
     def _likeness_of_word(self, place: int) -> float:
         word, plain = self.words[place], self.plain[place]
@@ -263,7 +281,7 @@ class _Scan:
             return 0.35
         if word.capital and not self.lower:
             if not word.opening:
-                return 1.0 if len(word.key) > 1 else 0.5
+                return (0.85 if plain else 1.0) if len(word.key) > 1 else 0.5
             return 0.0 if plain else 0.9
         if plain:
             return 0.0
@@ -275,48 +293,64 @@ class _Scan:
         """The matches of those stretches that remain when overlaps are decided, longer and surer first."""
         worth: dict[tuple[int, int], float] = {}
         for match in matches:
-            span = (match.reading.first, match.reading.last)
-            score = match.quality * self.likeness(*span)
+            score = match.quality * self.likeness(*match.span)
             if score >= _FLOOR:
-                worth[span] = max(worth.get(span, 0.0), score)
+                worth[match.span] = max(worth.get(match.span, 0.0), score)
         kept: list[tuple[int, int]] = []
         value = {span: score * (span[1] - span[0]) ** 1.5 for span, score in worth.items()}
         for first, last in sorted(value, key=lambda span: (-value[span], span)):
             if all(last <= other or first >= end for other, end in kept):
                 kept.append((first, last))
-        return [match for match in matches if (match.reading.first, match.reading.last) in kept]
+        return [match for match in matches if match.span in kept]
 
     def ranked(self, matches: Sequence[_Match], k: int, types: frozenset[str]) -> list[EntityLink]:
         """Links, at most `k` a mention, scored with types and connectedness."""
         by_span: dict[tuple[int, int], list[_Match]] = {}
         for match in matches:
-            by_span.setdefault((match.reading.first, match.reading.last), []).append(match)
+            by_span.setdefault(match.span, []).append(match)
         known = self.index.types_of({match.entity.id for match in matches})
-        links = []
-        for (first, last), group in by_span.items():
-            top = max(match.entity.degree for match in group)
-            likeness = self.likeness(first, last)
-            near = self._types_said_near(first, last)
+        links: list[EntityLink] = []
+        for span, group in by_span.items():
             found: dict[str, EntityLink] = {}
-            for match in group:
-                entity, own = match.entity, known.get(match.entity.id, ())
-                connected = math.log1p(entity.degree) / math.log1p(top) if top else 1.0
-                score = match.quality * likeness * (0.75 + 0.25 * connected)
-                if types and not types.intersection(own):
-                    score *= 0.75
-                if near and not any(_type_words(iri) & near for iri in own):
-                    score *= 0.85
-                start, end = self.words[first].start, self.words[last - 1].end
-                link = EntityLink(
-                    entity.iri, entity.label, self.question[start:end], start, end,
-                    round(min(1.0, score), 4), own, entity.degree,
-                )
-                if link.score >= _FLOOR and (
-                    entity.iri not in found or found[entity.iri].score < link.score
-                ):
-                    found[entity.iri] = link
+            for match, score in zip(group, self._scores(span, group, known, types), strict=True):
+                iri = match.entity.iri
+                if score >= _FLOOR and (iri not in found or found[iri].score < score):
+                    found[iri] = self._as_link(match, score, known.get(match.entity.id, ()))
             links += sorted(found.values(), key=lambda link: (-link.score, -link.degree, link.iri))[:k]
         return links
+
+    def _scores(
+        self,
+        span: tuple[int, int],
+        group: Sequence[_Match],
+        known: Mapping[int, tuple[str, ...]],
+        types: frozenset[str],
+    ) -> list[float]:
+        """Scores of the matches of one stretch; what speaks for one of them counts against the rest."""
+        top = max(match.entity.degree for match in group)
+        likeness, near = self.likeness(*span), self._types_said_near(*span)
+        said = [any(_type_words(iri) & near for iri in known.get(m.entity.id, ())) for m in group]
+        qualified, typed = any(match.qualified for match in group), any(said)
+        scores = []
+        for match, has_type in zip(group, said, strict=True):
+            connected = math.log1p(match.entity.degree) / math.log1p(top) if top else 1.0
+            score = match.quality * likeness * (0.75 + 0.25 * connected)
+            if types and types.isdisjoint(known.get(match.entity.id, ())):
+                score *= 0.75
+            if typed and not has_type:
+                score *= 0.8
+            if qualified and not match.qualified:
+                score *= 0.8
+            scores.append(round(min(1.0, score), 4))
+        return scores
+
+    def _as_link(self, match: _Match, score: float, types: tuple[str, ...]) -> EntityLink:
+        first, last = match.span
+        start, end = self.words[first].start, self.words[last - 1].end
+        entity = match.entity
+        return EntityLink(
+            entity.iri, entity.label, self.question[start:end], start, end, score, types, entity.degree
+        )
 
     def _types_said_near(self, first: int, last: int) -> frozenset[str]:
         """Words of the graph's vocabulary beside a mention: `the river Thames`, `Georgia, the country`."""
@@ -328,3 +362,13 @@ class _Scan:
 
 def _type_words(iri: str) -> frozenset[str]:
     return frozenset(names.key_of(names.local_name(iri)).split())
+
+
+def _share_of_name(keys: Sequence[str], entity: NamedEntity) -> float:
+    """How much of a name some of its words are, 0..1: a surname is more than a first name."""
+    parts = names.unqualified(entity.name)
+    whole = names.key_of(parts[0] if parts else entity.name).split()
+    if not set(keys) <= set(whole):
+        return 0.3  # words of what only tells it from others
+    place = 1.0 if whole[-1] == keys[-1] else 0.85 if whole[0] == keys[0] else 0.7
+    return place * math.sqrt(len(keys) / max(len(whole), len(keys)))

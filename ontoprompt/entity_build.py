@@ -328,15 +328,17 @@ def _write_words(connection: sqlite3.Connection) -> None:
         uses.update(key.split())
     rows = [(number, word, uses[word]) for number, word in enumerate(sorted(uses), 1)]
     connection.executemany("INSERT INTO words VALUES (?, ?, ?)", rows)
-    hashes = sorted(
-        {
+    connection.execute("CREATE TEMP TABLE parts (hash INTEGER, word INTEGER)")
+    connection.executemany(
+        "INSERT INTO parts VALUES (?, ?)",
+        (
             (deletion_hash(part), number)
             for number, word, _ in rows
             if len(word) >= names.MIN_FUZZY - 1 and word.isalpha()
             for part in names.deletions(word)
-        }
+        ),
     )
-    connection.executemany("INSERT INTO deletions VALUES (?, ?)", hashes)
+    connection.execute("INSERT INTO deletions SELECT DISTINCT hash, word FROM parts ORDER BY hash, word")
     terms: set[str] = set()
     said = "SELECT s.name FROM terms t JOIN said s ON s.iri = t.iri WHERE s.rank < ?"
     for (name,) in connection.execute(said, (_ALIAS,)):

@@ -187,7 +187,7 @@ class EntityIndex:
     def _named(self, condition: str, value: str, limit: int) -> list[NamedEntity]:
         rows = self._rows(
             "SELECT e.id, e.iri, e.label, e.degree, n.key, n.name, n.kind FROM names n "
-            f"JOIN entities e ON e.id = n.entity WHERE {condition} ORDER BY n.entity, n.id LIMIT ?",
+            f"JOIN entities e ON e.id = n.entity WHERE {condition} ORDER BY n.id LIMIT ?",
             (value, limit),
         )
         return [NamedEntity(*row) for row in rows]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from ontoprompt.question_words import COMMON_WORDS, STOP_WORDS
+from ontoprompt.question_words import COMMON_WORDS, DEMONYMS, STOP_WORDS
 
 MIN_FUZZY = 4  # letters a word needs before a misspelling of it is looked for
 MAX_WORDS = 8  # words of the longest mention looked for
@@ -106,6 +106,12 @@ def singulars(key: str) -> tuple[str, ...]:
     if key.endswith("ies"):
         return (key[:-3] + "y", key[:-1])
     return (key[:-2], key[:-1]) if key.endswith("es") else (key[:-1],)
+
+
+def demonym_keys(key: str) -> tuple[str, ...]:
+    """Names that an adjective may stand for: `danish` → `denmark`, `danish language`."""
+    countries = DEMONYMS.get(key, ())
+    return (*countries, f"{key} language") if countries else ()
 
 
 def is_ordinary(key: str, vocabulary: frozenset[str] = frozenset()) -> bool:

@@ -59,7 +59,7 @@ parties party pass passed past people performed period person persons phone pilo
 planet plant plants play played player players playing plays point political politician poor popular
 populated population port position possible power predecessor premiere present president prime prize produce
 produced producer producers produces product production products profession professional program programming
-province public publication publish published publisher publishes queen question race radio ranked rate
+province public publication publish published publisher publishes question race radio ranked rate
 reach read real reason receive received record recorded red reference region reign relation relative release
 released religion remain render represent represented republic residence resident result revenue rich right
 rise river rivers road role room route rule ruled ruler run running runs school schools science scientist
@@ -78,3 +78,128 @@ worth write writer writers writes written wrote year years young younger younges
 
 STOP_WORDS = frozenset(_STOP.split())
 COMMON_WORDS = frozenset(_COMMON.split())
+
+# Country: its adjectives and inhabitants.
+_DEMONYMS = """
+afghanistan: afghan
+albania: albanian
+algeria: algerian
+angola: angolan
+argentina: argentine argentinian
+armenia: armenian
+australia: australian
+austria: austrian
+azerbaijan: azerbaijani
+bangladesh: bangladeshi
+belarus: belarusian
+belgium: belgian
+bolivia: bolivian
+brazil: brazilian
+bulgaria: bulgarian
+cambodia: cambodian
+cameroon: cameroonian
+canada: canadian
+chile: chilean
+china: chinese
+colombia: colombian
+croatia: croatian
+cuba: cuban
+cyprus: cypriot
+czech republic: czech
+czechia: czech
+denmark: danish dane
+ecuador: ecuadorian
+egypt: egyptian
+england: english
+estonia: estonian
+ethiopia: ethiopian
+finland: finnish finn
+france: french
+georgia: georgian
+germany: german
+ghana: ghanaian
+greece: greek
+guatemala: guatemalan
+haiti: haitian
+hungary: hungarian
+iceland: icelandic
+india: indian
+indonesia: indonesian
+iran: iranian
+iraq: iraqi
+ireland: irish
+israel: israeli
+italy: italian
+jamaica: jamaican
+japan: japanese
+jordan: jordanian
+kazakhstan: kazakh
+kenya: kenyan
+latvia: latvian
+lebanon: lebanese
+libya: libyan
+lithuania: lithuanian
+luxembourg: luxembourgish
+malaysia: malaysian
+malta: maltese
+mexico: mexican
+mongolia: mongolian
+morocco: moroccan
+nepal: nepalese nepali
+netherlands: dutch
+new zealand: zealander
+nicaragua: nicaraguan
+nigeria: nigerian
+norway: norwegian
+pakistan: pakistani
+panama: panamanian
+paraguay: paraguayan
+peru: peruvian
+philippines: filipino philippine
+poland: polish
+portugal: portuguese
+romania: romanian
+russia: russian
+saudi arabia: saudi
+scotland: scottish
+senegal: senegalese
+serbia: serbian
+singapore: singaporean
+slovakia: slovak
+slovenia: slovenian slovene
+somalia: somali
+south korea: korean
+spain: spanish
+sudan: sudanese
+sweden: swedish swede
+switzerland: swiss
+syria: syrian
+taiwan: taiwanese
+tanzania: tanzanian
+thailand: thai
+tunisia: tunisian
+turkey: turkish
+uganda: ugandan
+ukraine: ukrainian
+united kingdom: british
+united states: american
+united states of america: american
+uruguay: uruguayan
+venezuela: venezuelan
+vietnam: vietnamese
+wales: welsh
+zambia: zambian
+zimbabwe: zimbabwean
+"""
+
+
+def _demonyms() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _DEMONYMS.strip().splitlines():
+        country, _, adjectives = line.partition(": ")
+        for adjective in adjectives.split():
+            found[adjective] = (*found.get(adjective, ()), country)
+    return found
+
+
+DEMONYMS = _demonyms()

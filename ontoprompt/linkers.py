@@ -1,0 +1,291 @@
+"""Entities of remote graphs, found by the search services that exist for them: DBpedia Lookup and Wikidata.
+
+A service is asked for what in the question is written like a name, in few requests, one at a time. What it
+answers is judged again here, so that scores mean the same as `entities.LocalLinker`'s.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ontoprompt import names, remote
+from ontoprompt.entities import EntityLink
+from ontoprompt.errors import GraphError, QueryTimeoutError
+
+DBPEDIA_LOOKUP = "https://lookup.dbpedia.org/api/search"
+WIKIDATA = "https://www.wikidata.org/w/api.php"
+MAX_REQUESTS = 6
+_MAX_BYTES = 4 * 2**20
+_JOINING = frozenset({"of", "the", "de", "la", "du", "van", "von", "der", "da", "di", "del", "and", "for", "in"})
+_HIGHLIGHT = re.compile(r"</?[Bb]>")
+_HINT = "Check the address of the search service, or link against a local index (`--entities FILE`)."
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A stretch `start:end` of a question that may name something, and how much it is written like a name."""
+
+    text: str
+    start: int
+    end: int
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a service found for a mention, best first by its own ranking. `degree` is 0 when unknown."""
+
+    iri: str
+    label: str
+    names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    degree: int = 0
+
+
+class SearchService(Protocol):
+    """How one service is asked and understood."""
+
+    def parameters(self, text: str, k: int) -> Mapping[str, str]:
+        """The parameters of a search for up to `k` entities."""
+
+    def hits(self, document: Any) -> Iterator[Hit]:
+        """The entities in a reply. Raises TypeError, KeyError, ValueError or AttributeError when it is none."""
+
+
+class RemoteLinker:
+    """Links through a search service. `timeout` seconds bound all requests of one question together."""
+
+    def __init__(self, service: SearchService, base_url: str, *, timeout: float = 10.0) -> None:
+        remote.check_url(base_url)
+        self._service, self._url, self._timeout = service, base_url, timeout
+        self.name = remote.display_url(base_url)
+        self._answers: dict[tuple[str, int], tuple[Hit, ...]] = {}
+
+    def link(self, question: str, *, k: int = 5, types: Collection[str] = ()) -> tuple[EntityLink, ...]:
+        """See `entities.Linker.link`. Raises GraphError when the service does not give a usable answer."""
+        deadline = time.monotonic() + self._timeout
+        waiting, links, asked = mentions(question), [], 0
+        while waiting and asked < MAX_REQUESTS:
+            mention = waiting.pop(0)
+            asked += 1
+            hits = self._search(mention.text, max(k, 5), deadline)
+            links += _links(mention, hits, frozenset(types))[:k]
+            if not hits:
+                waiting += _parts(mention)
+        return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
+
+    def _search(self, text: str, k: int, deadline: float) -> tuple[Hit, ...]:
+        known = self._answers.get((text, k))
+        if known is not None:
+            return known
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise QueryTimeoutError(f"{self.name} did not answer in time.", "Try again later.")
+        joint = "&" if "?" in self._url else "?"
+        request = urllib.request.Request(
+            self._url + joint + urllib.parse.urlencode(self._service.parameters(text, k)),
+            headers={"Accept": "application/json", "User-Agent": remote.USER_AGENT},
+        )
+        reply = remote.fetch(request, timeout=left, max_bytes=_MAX_BYTES)
+        hits = self._understood(reply.body)
+        if len(self._answers) < 1000:
+            self._answers[text, k] = hits
+        return hits
+
+    def _understood(self, body: bytes) -> tuple[Hit, ...]:
+        if body.lstrip()[:1] == b"<":
+            raise GraphError(f"{self.name} answered with a web page instead of JSON.", _HINT)
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise GraphError(f"{self.name} answered with something that is not JSON.", _HINT) from error
+        error = document.get("error") if isinstance(document, dict) else None
+        if error:
+            said = str(error.get("info", "") if isinstance(error, dict) else error)[:200]
+            raise GraphError(f"{self.name} refused the search: {said or 'no reason given'}.", "Try again later.")
+        try:
+            return tuple(self._service.hits(document))
+        except (TypeError, KeyError, ValueError, AttributeError) as problem:
+            raise GraphError(f"{self.name} answered with JSON of another service.", _HINT) from problem
+
+
+class DBpediaLookupLinker(RemoteLinker):
+    """Links to DBpedia through its Lookup service (github.com/dbpedia/dbpedia-lookup)."""
+
+    def __init__(self, base_url: str = DBPEDIA_LOOKUP, *, timeout: float = 10.0) -> None:
+        super().__init__(_DBpediaLookup(), base_url, timeout=timeout)
+
+
+class WikidataLinker(RemoteLinker):
+    """Links to Wikidata items through the `wbsearchentities` action of its API, in English."""
+
+    def __init__(self, base_url: str = WIKIDATA, *, timeout: float = 10.0) -> None:
+        super().__init__(_WikidataSearch(), base_url, timeout=timeout)
+
+
+class _DBpediaLookup:
+    def parameters(self, text: str, k: int) -> Mapping[str, str]:
+        return {"query": text, "maxResults": str(k), "format": "JSON"}
+
+    def hits(self, document: Any) -> Iterator[Hit]:
+        for each in document["docs"]:
+            iri = str(each["resource"][0])
+            labels = [_plain(label) for label in each.get("label") or [names.local_name(iri)]]
+            others = [_plain(label) for label in each.get("redirectlabel") or ()]
+            count = [int(float(number)) for number in each.get("refCount") or [0]]
+            yield Hit(
+                iri,
+                labels[0],
+                (*labels, *others),
+                tuple(sorted({str(kind) for kind in each.get("type") or ()})),
+                max(0, count[0]),
+            )
+
+
+class _WikidataSearch:
+    def parameters(self, text: str, k: int) -> Mapping[str, str]:
+        return {
+            "action": "wbsearchentities",
+            "format": "json",
+            "language": "en",
+            "uselang": "en",
+            "type": "item",
+            "limit": str(min(k, 50)),
+            "search": text,
+        }
+
+    def hits(self, document: Any) -> Iterator[Hit]:
+        for each in document["search"]:
+            item = str(each["id"])
+            iri = str(each.get("concepturi") or f"http://www.wikidata.org/entity/{item}")
+            label = str(each.get("label") or item)
+            matched = (each.get("match") or {}).get("text")
+            aliases = [str(alias) for alias in (*(each.get("aliases") or ()), *([matched] if matched else ()))]
+            yield Hit(iri, label, (label, *aliases))
+
+
+def _plain(label: object) -> str:
+    """A label without the marks around what matched."""
+    if not isinstance(label, str):
+        raise TypeError("a label that is no string")
+    return html.unescape(_HIGHLIGHT.sub("", label)).strip()
+
+
+def mentions(question: str) -> list[Mention]:
+    """What in a question may be a name, the likeliest first: quoted strings, capitalised runs, and, where
+    there are none, runs of unusual words."""
+    words = names.words(question)
+    inner = [word.capital for word in words if not word.opening and word.key.isalpha()]
+    telling = any(inner) and not (len(inner) > 3 and all(inner))
+    plain = [names.is_ordinary(word.key) for word in words]
+    runs: list[tuple[int, int, float]] = [
+        (first, last, 1.0) for first, last in _runs([word.quoted for word in words])
+    ]
+    if telling:
+        marked = [
+            word.capital and not (word.opening and plain[place]) or word.key.isdigit()
+            for place, word in enumerate(words)
+        ]
+        capitals = _joined(_runs(marked), [word.key for word in words])
+        runs += [
+            (first, last, 1.0) for first, last in capitals if any(word.capital for word in words[first:last])
+        ]
+    if not runs:
+        unusual = [not ordinary and not word.key.isdigit() for ordinary, word in zip(plain, words, strict=True)]
+        runs += [(first, last, 0.85) for first, last in _joined(_runs(unusual), [w.key for w in words])]
+    if not runs:
+        # Only ordinary words: what stands after the last preposition.
+        places = [place for place, word in enumerate(words) if word.key in ("of", "in", "by", "from", "at")]
+        if places and places[-1] + 1 < len(words):
+            runs.append((places[-1] + 1, min(len(words), places[-1] + 5), 0.4))
+    found: list[Mention] = []
+    for first, last, likeness in runs:
+        start, end = words[first].start, words[last - 1].end
+        if all(end <= other.start or start >= other.end for other in found):
+            found.append(Mention(question[start:end], start, end, likeness))
+    return found
+
+
+def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
+    """Maximal stretches of true flags."""
+    found: list[tuple[int, int]] = []
+    for place, flag in enumerate(flags):
+        if flag and found and found[-1][1] == place:
+            found[-1] = (found[-1][0], place + 1)
+        elif flag:
+            found.append((place, place + 1))
+    return found
+
+
+def _joined(runs: Sequence[tuple[int, int]], keys: Sequence[str]) -> list[tuple[int, int]]:
+    """Runs with only "of the" and the like between them in one: `Lord of the Rings`."""
+    found: list[tuple[int, int]] = []
+    for first, last in runs:
+        between = keys[found[-1][1] : first] if found else []
+        if between and len(between) <= 2 and all(key in _JOINING for key in between):
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def _parts(mention: Mention) -> list[Mention]:
+    """What to try when nothing bears the whole: the pieces around "of", "and", else without one end."""
+    words = names.words(mention.text)
+    if len(words) < 2:
+        return []
+    pieces = _runs([word.key not in _JOINING for word in words])
+    if len(pieces) == 1:
+        pieces = [(0, len(words) - 1), (1, len(words))]
+    return [
+        Mention(
+            mention.text[words[first].start : words[last - 1].end],
+            mention.start + words[first].start,
+            mention.start + words[last - 1].end,
+            mention.likeness * 0.9,
+        )
+        for first, last in pieces
+    ]
+
+
+def _links(mention: Mention, hits: Sequence[Hit], types: frozenset[str]) -> list[EntityLink]:
+    top = max((hit.degree for hit in hits), default=0)
+    links = []
+    for place, hit in enumerate(hits):
+        connected = math.log1p(hit.degree) / math.log1p(top) if top else 1 / (1 + 0.4 * place)
+        score = _fit(mention.text, hit, place) * mention.likeness * (0.75 + 0.25 * connected)
+        if types and hit.types and types.isdisjoint(hit.types):
+            score *= 0.75
+        links.append(
+            EntityLink(
+                hit.iri, hit.label, mention.text, mention.start, mention.end,
+                round(min(1.0, score), 4), hit.types, hit.degree,
+            )
+        )
+    return sorted(links, key=lambda link: (-link.score, -link.degree, link.iri))
+
+
+def _fit(text: str, hit: Hit, place: int) -> float:
+    """How well one of the names of a hit fits a mention, 0..1."""
+    key = names.key_of(text)
+    best = 0.5 if place == 0 else 0.3  # the service has its reasons
+    for name in hit.names:
+        other, parts = names.key_of(name), names.unqualified(name)
+        if key == other:
+            best = max(best, 1.0 if name == hit.label else 0.93)
+        elif parts and names.key_of(parts[0]) == key:
+            best = max(best, 0.85)
+        elif len(key) >= names.MIN_FUZZY and names.one_edit_apart(key, other):
+            best = max(best, 0.82)
+        elif set(key.split()) < set(other.split()):
+            best = max(best, 0.8 * math.sqrt(len(key.split()) / len(other.split())))
+    return best
