@@ -1,0 +1,216 @@
+"""A question → the `Fragment` of ontology and graph that it needs.
+
+Dense search over the index proposes terms; a graph at hand says which of them it uses at all and
+which occur at the entities that the question mentions. What this does not cover: reranking by a
+cross-encoder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .entities import EntityLink, Linker
+from .errors import GraphError, QueryError, UsageError
+from .fragment import Fragment, ScoredTerm
+from .literals import QuestionLiteral, find_literals
+from .ontology import Term
+
+if TYPE_CHECKING:
+    from .execution import Store
+    from .index import OntologyIndex
+
+_LINK_FLOOR = 0.3
+_RIVAL = 0.92
+_INCIDENT = 0.10
+_LEXICAL = 0.12
+_SEARCH = 200
+_USE_SECONDS = 8.0
+_EVIDENCE_SECONDS = 3.0
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_STOP = frozenset("of the a an in on at by for to is are was were do does did has have had and or with from how many what which who whom whose where when".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What the user has fixed: mention → entity IRI, and terms that must be in the fragment."""
+
+    entities: Mapping[str, str]
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyInUse:
+    """Properties and classes that a graph uses, with how often."""
+
+    properties: Mapping[str, int]
+    classes: Mapping[str, int]
+
+
+def vocabulary_in_use(store: Store) -> VocabularyInUse | None:
+    """What a graph uses, by two grouped queries; None when it does not answer in time, which is no evidence."""
+    try:
+        properties = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p LIMIT 20000", timeout=_USE_SECONDS, max_rows=20_000)
+        classes = store.query("SELECT ?c (COUNT(*) AS ?n) WHERE { ?s a ?c } GROUP BY ?c LIMIT 20000", timeout=_USE_SECONDS, max_rows=20_000)
+    except (GraphError, QueryError):
+        return None
+    counts = [{row[0].value: int(float(row[1].value)) for row in r.rows if row[0] and row[1]} for r in (properties, classes)]
+    return VocabularyInUse(counts[0], counts[1])
+
+
+class Retriever:
+    """Retrieves fragments from one index, and a linker and a graph where there are any."""
+
+    def __init__(self, index: OntologyIndex, linker: Linker | None = None, store: Store | None = None) -> None:
+        self.index = index
+        self.linker = linker
+        self.store = store
+        self.terms: dict[str, Term] = {t.iri: t for t in index.terms}
+        self._use: VocabularyInUse | None = None
+        self._asked = False
+        self._incident: dict[str, frozenset[str]] = {}
+
+    @property
+    def in_use(self) -> VocabularyInUse | None:
+        """The vocabulary that the graph uses, asked once."""
+        if not self._asked and self.store is not None:
+            self._use = vocabulary_in_use(self.store)
+        self._asked = True
+        return self._use
+
+    def link(self, question: str, pins: Pins | None = None, *, rivals: int = 2) -> tuple[EntityLink, ...]:
+        """The entities mentioned, best first: for each stretch of the question the best link, and rivals that
+        score nearly as well. Pinned mentions come first and shut out what overlaps them."""
+        pinned = self._pinned(question, pins)
+        found = self.linker.link(question, k=5) if self.linker is not None else ()
+        kept: list[EntityLink] = list(pinned)
+        best: dict[tuple[int, int], float] = {}
+        count: dict[tuple[int, int], int] = {}
+        for link in found:
+            span = (link.start, link.end)
+            if link.score < _LINK_FLOOR or any(_overlap(span, (p.start, p.end)) for p in pinned):
+                continue
+            top = best.get(span)
+            if top is None and any(_overlap(span, other) for other in best):
+                continue
+            if top is None or (link.score >= _RIVAL * top and count[span] < rivals):
+                best.setdefault(span, link.score)
+                count[span] = count.get(span, 0) + 1
+                kept.append(link)
+        return tuple(kept[:8])
+
+    def _pinned(self, question: str, pins: Pins | None) -> list[EntityLink]:
+        out = []
+        for mention, iri in (pins.entities if pins else {}).items():
+            at = question.lower().find(mention.lower())
+            if at < 0:
+                raise UsageError(f"The question does not hold the words '{mention}'.", "Give --entity MENTION=IRI with words of the question.")
+            out.append(EntityLink(iri, mention, question[at : at + len(mention)], at, at + len(mention), 1.0))
+        return out
+
+    def retrieve(
+        self, question: str, *, top_k: int = 12, links: Sequence[EntityLink] | None = None, pins: Pins | None = None
+    ) -> Fragment:
+        """The fragment of a question: at most `top_k` terms, best first, with entities and literals."""
+        links = self.link(question, pins) if links is None else links
+        spans = [(link.start, link.end) for link in links if link.start >= 0]
+        literals = _free_literals(question, spans)
+        masked = _masked(question, links, self.terms)
+        scores = self._scores([question, masked] if masked != question else [question])
+        incident = self.incident([link.iri for link in links])
+        words = _stems(masked)
+        ranked = sorted(
+            (
+                ScoredTerm(self.terms[iri], score + _INCIDENT * (iri in incident) + _LEXICAL * _lexical(self.terms[iri], words))
+                for iri, score in scores.items()
+            ),
+            key=lambda s: (-s.score, s.term.iri),
+        )
+        chosen = ranked[:top_k]
+        for iri in pins.terms if pins else ():
+            if iri not in self.terms:
+                raise UsageError(f"The index holds no term {iri}.", "Give --term an IRI that `ontoprompt search` shows.")
+            chosen = [ScoredTerm(self.terms[iri], 2.0), *(s for s in chosen if s.term.iri != iri)]
+        labels = self._labels([s.term for s in chosen], links)
+        return Fragment(question, tuple(chosen), tuple(links), literals, labels)
+
+    def _scores(self, texts: Sequence[str]) -> dict[str, float]:
+        use = self.in_use
+        if use is not None:
+            iris = [iri for iri in (*use.properties, *use.classes) if iri in self.terms and not iri.startswith(_RDF)]
+            if iris:
+                per_text = [self.index.scores(text, iris) for text in texts]
+                return {iri: max(s[iri] for s in per_text) for iri in iris}
+        return {hit.term.iri: hit.score for hit in self.index.search(list(texts), _SEARCH)}
+
+    def incident(self, iris: Collection[str]) -> frozenset[str]:
+        """Predicates and classes that occur at these entities, in either direction; asked once each, time-boxed."""
+        out: set[str] = set()
+        for iri in iris:
+            if iri not in self._incident:
+                self._incident[iri] = self._ask_incident(iri)
+            out |= self._incident[iri]
+        return frozenset(out)
+
+    def _ask_incident(self, iri: str) -> frozenset[str]:
+        if self.store is None:
+            return frozenset()
+        query = f"SELECT DISTINCT ?p WHERE {{ {{ <{iri}> ?p ?o }} UNION {{ ?s ?p <{iri}> }} }} LIMIT 1000"
+        try:
+            result = self.store.query(query, timeout=_EVIDENCE_SECONDS, max_rows=1000)
+        except (GraphError, QueryError):
+            return frozenset()
+        return frozenset(row[0].value for row in result.rows if row[0])
+
+    def _labels(self, terms: Sequence[Term], links: Sequence[EntityLink]) -> dict[str, str]:
+        named = [iri for t in terms for iri in (t.iri, *t.domain, *t.range)] + [iri for link in links for iri in link.types]
+        return {iri: self.terms[iri].label for iri in named if iri in self.terms}
+
+
+def prefer_specific_types(links: Sequence[EntityLink], terms: Mapping[str, Term]) -> tuple[EntityLink, ...]:
+    """Links with the most specific of their types first: `River` before `Place`."""
+    out = []
+    for link in links:
+        above = {parent for t in link.types if t in terms for parent in terms[t].parents}
+        known = [t for t in link.types if t in terms] or list(link.types)
+        out.append(replace(link, types=tuple(sorted(known, key=lambda t: (t in above, t)))))
+    return tuple(out)
+
+
+def _free_literals(question: str, spans: Sequence[tuple[int, int]]) -> tuple[QuestionLiteral, ...]:
+    return tuple(x for x in find_literals(question) if not any(_overlap((x.start, x.end), span) for span in spans))
+
+
+def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def _masked(question: str, links: Sequence[EntityLink], terms: Mapping[str, Term]) -> str:
+    """The question with mentions replaced by their type, so that names do not attract terms."""
+    for start, end, iri in sorted({(x.start, x.end, x.types[0] if x.types else "") for x in links if x.start >= 0}, reverse=True):
+        word = terms[iri].label if iri in terms else "it"
+        question = f"{question[:start]}{word}{question[end:]}"
+    return question
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(_stem(w) for w in re.findall(r"[a-z]+", text.lower()) if w not in _STOP)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ies", "ing", "es", "ed", "or", "er", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _lexical(term: Term, words: frozenset[str]) -> float:
+    """The share of a term's label (or best alias) whose word stems occur in the question."""
+    best = 0.0
+    for name in (term.label, *term.aliases[:5]):
+        stems = _stems(name)
+        if stems:
+            best = max(best, len(stems & words) / len(stems))
+    return best
