@@ -113,6 +113,9 @@ _CAST_NAMES = """
     duration dayTimeDuration yearMonthDuration long int short byte nonNegativeInteger positiveInteger
 """
 _CASTS = frozenset(PREFIXES["xsd"] + name for name in _CAST_NAMES.split())
+# Schemes whose IRIs some servers take as code to run, even in the place of a property: Jena's `java:`,
+# Virtuoso's `bif:` and `sql:`.
+_CODE_SCHEMES = frozenset(("java", "bif", "sql"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +234,10 @@ def check_read_only(query: Query) -> None:
                     fields = frozenset(BUILTINS[word])
                 else:
                     raise unknown(node)
+            if "datasetClause" in node:
+                raise UnsafeQueryError(
+                    "The query names its own data set (FROM).", "Leave FROM out: the graph is chosen outside."
+                )
             if not fields.issuperset(node):
                 raise unknown(node)
             if node.name == "Function" and str(node["iri"]) not in _CASTS:
@@ -245,6 +252,10 @@ def _check_iri(iri: str) -> None:
     scheme, colon, _ = iri.partition(":")
     if not colon or not scheme[:1].isalpha() or not all(c.isalnum() or c in "+-." for c in scheme):
         raise UnsafeQueryError(f"<{iri}> is no absolute IRI.", "Write the IRI in full.")
+    if scheme.lower() in _CODE_SCHEMES:
+        raise UnsafeQueryError(
+            f"<{iri}> would call code of the server.", "Use terms of the ontology and built-in functions."
+        )
 
 
 def with_limit(query: Query, n: int) -> Query:

@@ -11,16 +11,18 @@ Queries with equal canonical form are equivalent; the converse is not claimed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 
-from ontoprompt.sparql_text import AGGREGATES, BUILTINS, quote, unknown
+from ontoprompt.sparql_text import AGGREGATES, BARE, BUILTINS, quote, unknown
 from ontoprompt.sparql_tree import XSD, BNode, CompValue, URIRef, Variable, field, is_number, walk
 
 # How many complete labellings are compared when refinement leaves variables alike. Variables that can
 # truly be swapped give the same text whichever comes first; only rare regular patterns need more.
 MAX_LABELLINGS = 32
+# Beyond this many variables they keep their names: such queries are equal only with the same names.
+MAX_VARIABLES = 128
 
 
 class _Node:
@@ -198,10 +200,10 @@ class _Builder:
         if name == "RelationalExpression":
             return self.comparison(node)
         if name in ("AdditiveExpression", "MultiplicativeExpression"):
-            found = self.expression(node["expr"])
-            for operator, other in zip(node["op"], node["other"], strict=True):
-                found = _Node(operator, (found, self.expression(other)), ordered=operator in "-/")
-            return found
+            operands = zip(node["op"], node["other"], strict=True)
+            signed = [_Node(operator, (self.expression(other),)) for operator, other in operands]
+            first = _Node("+" if name[0] == "A" else "*", (self.expression(node["expr"]),))
+            return _Node(name, (first, *signed), ordered="/" in node["op"])
         if name.startswith("Unary"):
             inner = self.expression(node["expr"])
             if name == "UnaryNot" and isinstance(inner, _Node) and inner.label in ("EXISTS", "NOTEXISTS"):
@@ -336,23 +338,20 @@ def _literal(node: CompValue) -> str:
     datatype = str(node["datatype"]) if "datatype" in node else ""
     if datatype in ("", XSD + "string"):
         return quote(text)
-    if is_number(node):
+    if is_number(node) and BARE[datatype].fullmatch(text):
         text = _number(text, datatype)
     return f"{quote(text)}^^<{datatype}>"
 
 
 def _number(text: str, datatype: str) -> str:
     """The number without a plus sign, leading or trailing zeros."""
-    try:
-        if datatype == XSD + "double":
-            return repr(float(text))
-        value = Decimal(text)
-    except (ValueError, InvalidOperation):
-        return text
-    if not value.is_finite():
-        return text
-    plain = format(value, "f")
-    return (plain.rstrip("0").rstrip(".") if "." in plain else plain) if value else "0"
+    if datatype == XSD + "double":
+        return repr(float(text)) if isfinite(float(text)) else text
+    sign = "-" if text[0] == "-" else ""
+    whole, _, fraction = text.lstrip("+-").partition(".")
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    plain = f"{whole}.{fraction}" if fraction else whole
+    return plain if plain == "0" else sign + plain
 
 
 class _Labelling:
@@ -365,6 +364,8 @@ class _Labelling:
     def best(self) -> str:
         colours: dict[str, str] = {}
         self._collect(self.root, colours)
+        if len(colours) > MAX_VARIABLES:
+            colours = {variable: variable for variable in colours}
         return self._search(colours)
 
     def _collect(self, node: _Node, colours: dict[str, str]) -> None:

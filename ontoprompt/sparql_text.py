@@ -48,7 +48,7 @@ _PRECEDENCE = {
     "UnaryPlus": 6,
     "UnaryMinus": 6,
 }
-_BARE = {
+BARE = {
     XSD + "integer": re.compile(r"[+-]?[0-9]+"),
     XSD + "decimal": re.compile(r"[+-]?[0-9]*\.[0-9]+"),
     XSD + "double": re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)[eE][+-]?[0-9]+"),
@@ -118,7 +118,7 @@ class _Writer:
                 raise unknown(node)
             return f"{quote(text)}@{node['lang']}"
         if "datatype" in node:
-            bare = _BARE.get(str(node["datatype"]))
+            bare = BARE.get(str(node["datatype"]))
             if bare and bare.fullmatch(text):
                 return str(text)
             return f"{quote(text)}^^{self.iri(str(node['datatype']))}"

@@ -29,7 +29,8 @@ from ontoprompt.errors import QuerySyntaxError, UnsafeQueryError
 XSD = "http://www.w3.org/2001/XMLSchema#"
 # Longest text and deepest bracket nesting that are read. Questions lead to queries of a few hundred
 # characters and a depth below ten; the grammar's recursion needs about 40 Python frames per level.
-MAX_CHARACTERS = 50_000
+MAX_CHARACTERS = 20_000
+MAX_DIGITS = 300
 MAX_DEPTH = 20
 
 _TOKEN = re.compile(
@@ -78,6 +79,8 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
             "Split it or shorten its VALUES.",
         )
     plain, strings = _scan(text)
+    if re.search(rf"[0-9]{{{MAX_DIGITS}}}", plain):
+        raise QuerySyntaxError("The query holds a number without end.", f"Use under {MAX_DIGITS} digits.")
     try:
         try:
             prologue, body = grammar.Query.parse_string(plain, parse_all=True)
@@ -106,7 +109,9 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
             f"The query cannot be read {where}.", "Check it against SPARQL 1.1: braces, dots, prefixes."
         ) from None
     except RecursionError:
-        raise QuerySyntaxError("The query is nested too deeply.", "Remove needless brackets.") from None
+        raise QuerySyntaxError(
+            "The query is nested too deeply or has too many triples.", "Remove needless brackets and parts."
+        ) from None
 
 
 def _scan(text: str) -> tuple[str, list[str]]:
@@ -258,6 +263,8 @@ def _unwrap(node: CompValue) -> Any:
             return CompValue("literal", string=sign + number, datatype=node["expr"]["datatype"])
     if name in ("InlineData", "ValuesClause"):
         _settle_values(node)
+    if name == "LimitOffsetClauses" and any(len(number["string"]) > 18 for number in node.values()):
+        raise QuerySyntaxError("A LIMIT or OFFSET is beyond all bounds.", "Use a smaller number.")
     if name == "Function" and "expr" not in node:
         node["expr"] = []
     return node
