@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +33,8 @@ _LONGEST_QUESTION = 600  # words that are looked at
 _NEAR = 3  # words between a mention and a word that says its type
 _FUZZY_WORDS = 12  # words of a question whose spelling is doubted, at most
 _FUZZY_SPAN = 5
+# After these a number is a year or a count.
+_BEFORE_NUMBERS = frozenset(("in", "since", "after", "before", "until", "from", "to", "than", "by", "year"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ class _Match:
     reading: _Reading
     entity: NamedEntity
     quality: float
+    likeness: float = 1.0
     qualified: bool = False  # the question says what tells this entity from others of its name
+    titled: bool = False  # the name starts with the article that stands before the stretch
 
     @property
     def span(self) -> tuple[int, int]:
@@ -233,18 +237,18 @@ class _Scan:
     def _match(self, reading: _Reading, entity: NamedEntity) -> _Match:
         first, last = reading.first, reading.last
         title = names.fold(entity.name).startswith("the ")
-        if title and first > 0 and self.words[first - 1].key == "the":
-            reading = replace(reading, first=first - 1)
+        titled = title and first > 0 and self.words[first - 1].key == "the"
+        begin = first - 1 if titled else first
         quality = reading.quality * _KIND_QUALITY[entity.kind]
-        written = self.text(reading.first, last)
         qualified = entity.kind == "short" and self._says_qualifier(entity, range(first, last))
         if qualified:
             quality = reading.quality * _KIND_QUALITY["label"]
-        elif written == entity.name and entity.kind not in ("alias", "short"):
+        elif entity.kind not in ("alias", "short") and self.text(begin, last) == entity.name:
             quality *= _EXACT
-        elif title and reading.first == first:
-            quality *= 0.9
-        return _Match(reading, entity, quality, qualified)
+        elif title and not titled:
+            quality *= _PLURAL
+        likeness = max(self.likeness(first, last), self.likeness(begin, last))
+        return _Match(reading, entity, quality, likeness, qualified, titled)
 
     def _says_qualifier(self, entity: NamedEntity, span: range) -> bool:
         """Whether the question also says what tells this entity from others: `Queen … band`."""
@@ -278,7 +282,8 @@ class _Scan:
     def _likeness_of_word(self, place: int) -> float:
         word, plain = self.words[place], self.plain[place]
         if word.key.isdigit():
-            return 0.35
+            before = self.words[place - 1].key if place else ""
+            return 0.0 if before in _BEFORE_NUMBERS else 0.35
         if word.capital and not self.lower:
             if not word.opening:
                 return (0.85 if plain else 1.0) if len(word.key) > 1 else 0.5
@@ -293,7 +298,7 @@ class _Scan:
         """The matches of those stretches that remain when overlaps are decided, longer and surer first."""
         worth: dict[tuple[int, int], float] = {}
         for match in matches:
-            score = match.quality * self.likeness(*match.span)
+            score = match.quality * match.likeness
             if score >= _FLOOR:
                 worth[match.span] = max(worth.get(match.span, 0.0), score)
         kept: list[tuple[int, int]] = []
@@ -311,11 +316,12 @@ class _Scan:
         known = self.index.types_of({match.entity.id for match in matches})
         links: list[EntityLink] = []
         for span, group in by_span.items():
+            begin = span[0] - all(match.titled for match in group)
             found: dict[str, EntityLink] = {}
             for match, score in zip(group, self._scores(span, group, known, types), strict=True):
                 iri = match.entity.iri
                 if score >= _FLOOR and (iri not in found or found[iri].score < score):
-                    found[iri] = self._as_link(match, score, known.get(match.entity.id, ()))
+                    found[iri] = self._as_link(match, begin, score, known.get(match.entity.id, ()))
             links += sorted(found.values(), key=lambda link: (-link.score, -link.degree, link.iri))[:k]
         return links
 
@@ -328,13 +334,13 @@ class _Scan:
     ) -> list[float]:
         """Scores of the matches of one stretch; what speaks for one of them counts against the rest."""
         top = max(match.entity.degree for match in group)
-        likeness, near = self.likeness(*span), self._types_said_near(*span)
+        near = self._types_said_near(*span)
         said = [any(_type_words(iri) & near for iri in known.get(m.entity.id, ())) for m in group]
         qualified, typed = any(match.qualified for match in group), any(said)
         scores = []
         for match, has_type in zip(group, said, strict=True):
             connected = math.log1p(match.entity.degree) / math.log1p(top) if top else 1.0
-            score = match.quality * likeness * (0.75 + 0.25 * connected)
+            score = match.quality * match.likeness * (0.75 + 0.25 * connected)
             if types and types.isdisjoint(known.get(match.entity.id, ())):
                 score *= 0.75
             if typed and not has_type:
@@ -344,9 +350,8 @@ class _Scan:
             scores.append(round(min(1.0, score), 4))
         return scores
 
-    def _as_link(self, match: _Match, score: float, types: tuple[str, ...]) -> EntityLink:
-        first, last = match.span
-        start, end = self.words[first].start, self.words[last - 1].end
+    def _as_link(self, match: _Match, begin: int, score: float, types: tuple[str, ...]) -> EntityLink:
+        start, end = self.words[begin].start, self.words[match.span[1] - 1].end
         entity = match.entity
         return EntityLink(
             entity.iri, entity.label, self.question[start:end], start, end, score, types, entity.degree

@@ -74,6 +74,8 @@ class EntityIndex:
         if meta.get("format") != str(FORMAT):
             raise ArtifactError(f"The entity index {path} is of another version or unfinished.", _HINT)
         self.count = int(meta["entities"])
+        # False when the graph was an endpoint that did not tell all it holds in time.
+        self.complete = meta["complete"] == "1"
         self.vocabulary = frozenset(word for (word,) in self._rows("SELECT word FROM vocabulary"))
 
     @classmethod

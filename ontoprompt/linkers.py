@@ -25,7 +25,7 @@ DBPEDIA_LOOKUP = "https://lookup.dbpedia.org/api/search"
 WIKIDATA = "https://www.wikidata.org/w/api.php"
 MAX_REQUESTS = 6
 _MAX_BYTES = 4 * 2**20
-_JOINING = frozenset({"of", "the", "de", "la", "du", "van", "von", "der", "da", "di", "del", "and", "for", "in"})
+_JOINING = frozenset(("of", "the", "de", "la", "du", "van", "von", "der", "da", "di", "and", "for", "in"))
 _HIGHLIGHT = re.compile(r"</?[Bb]>")
 _HINT = "Check the address of the search service, or link against a local index (`--entities FILE`)."
 
@@ -58,7 +58,10 @@ class SearchService(Protocol):
         """The parameters of a search for up to `k` entities."""
 
     def hits(self, document: Any) -> Iterator[Hit]:
-        """The entities in a reply. Raises TypeError, KeyError, ValueError or AttributeError when it is none."""
+        """The entities in a reply.
+
+        Raises TypeError, KeyError, IndexError, ValueError or AttributeError when it is none of this service.
+        """
 
 
 class RemoteLinker:
@@ -108,13 +111,14 @@ class RemoteLinker:
             document = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise GraphError(f"{self.name} answered with something that is not JSON.", _HINT) from error
-        error = document.get("error") if isinstance(document, dict) else None
-        if error:
-            said = str(error.get("info", "") if isinstance(error, dict) else error)[:200]
-            raise GraphError(f"{self.name} refused the search: {said or 'no reason given'}.", "Try again later.")
+        refusal = document.get("error") if isinstance(document, dict) else None
+        if refusal:
+            said = str(refusal.get("info", "") if isinstance(refusal, dict) else refusal)
+            said = " ".join(said.split()).removesuffix(".")[:200] or "no reason given"
+            raise GraphError(f"{self.name} refused the search: {said}.", "Try again later.")
         try:
             return tuple(self._service.hits(document))
-        except (TypeError, KeyError, ValueError, AttributeError) as problem:
+        except (TypeError, KeyError, IndexError, ValueError, AttributeError) as problem:
             raise GraphError(f"{self.name} answered with JSON of another service.", _HINT) from problem
 
 
@@ -169,8 +173,8 @@ class _WikidataSearch:
             iri = str(each.get("concepturi") or f"http://www.wikidata.org/entity/{item}")
             label = str(each.get("label") or item)
             matched = (each.get("match") or {}).get("text")
-            aliases = [str(alias) for alias in (*(each.get("aliases") or ()), *([matched] if matched else ()))]
-            yield Hit(iri, label, (label, *aliases))
+            others = [str(name) for name in (*(each.get("aliases") or ()), matched) if name]
+            yield Hit(iri, label, (label, *others))
 
 
 def _plain(label: object) -> str:
@@ -200,7 +204,7 @@ def mentions(question: str) -> list[Mention]:
             (first, last, 1.0) for first, last in capitals if any(word.capital for word in words[first:last])
         ]
     if not runs:
-        unusual = [not ordinary and not word.key.isdigit() for ordinary, word in zip(plain, words, strict=True)]
+        unusual = [not plain[place] and not word.key.isdigit() for place, word in enumerate(words)]
         runs += [(first, last, 0.85) for first, last in _joined(_runs(unusual), [w.key for w in words])]
     if not runs:
         # Only ordinary words: what stands after the last preposition.

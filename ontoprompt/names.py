@@ -64,7 +64,7 @@ def words(question: str) -> tuple[Word, ...]:
             end -= 2
         if key:
             gap = question[last:start]
-            opening = not found or any(mark in gap for mark in ".?!") and len(found[-1].key) > 1
+            opening = not found or any(mark in gap for mark in ".?!") and len(found[-1].key) > 3
             quoted = any(left < start and end < right for left, right in quotes)
             found.append(Word(key, start, end, match.group()[0].isupper(), quoted, opening, possessive))
         last = match.end()
@@ -153,12 +153,12 @@ def unqualified(name: str) -> tuple[str, str] | None:
 
 def local_name(iri: str) -> str:
     """The last part of an IRI as words: `/Albert_Einstein` → `Albert Einstein`, `#NewYork` → `New York`."""
+    if "/resource/" in iri:  # a title, in which a slash is a slash: .../resource/AC/DC
+        return " ".join(unquote(iri.split("/resource/", 1)[1]).replace("_", " ").split())
     tail = re.split(r"[/#]", iri.rstrip("/#"))[-1]
-    if "/resource/" in iri:  # a title may hold a slash: .../resource/AC/DC
-        tail = iri.split("/resource/", 1)[1]
     if iri.startswith("urn:"):
         tail = tail.rsplit(":", 1)[-1]
-    text = unquote(tail)
-    if "_" in text or " " in text:
-        return " ".join(text.replace("_", " ").split())
-    return " ".join(_CAMEL.sub(" ", text.replace("-", " ")).split()) if text.isascii() else text
+    text = unquote(tail).replace("_", " ")
+    if " " not in text and text.isascii():
+        text = _CAMEL.sub(" ", text.replace("-", " "))
+    return " ".join(text.split())
