@@ -436,7 +436,7 @@ class _Labelling:
 
         def write(item: _Item) -> str:
             if isinstance(item, Variable):
-                return names.setdefault(item, f"?{len(names)}")
+                return names.setdefault(item, f"{'_:' if item[0] == chr(1) else '?'}{len(names)}")
             if not isinstance(item, _Node):
                 return item
             children = item.children if item.ordered else sorted(item.children, key=key)

@@ -3,8 +3,8 @@
 The grammar is rdflib's (`rdflib.plugins.sparql.parser`), whose `CompValue` nodes are kept, but three
 things are settled here before anything else sees the tree:
 
-* comments and string literals are taken out of the text by one scanner that follows the SPARQL 1.1
-  token rules, so that no quoting trick can make the grammar and this package read different queries;
+* comments and literals are taken out of the text by one scanner that follows the SPARQL 1.1 token rules
+  (`sparql_scan`), so that no quoting trick can make the grammar and this package read different queries;
 * prefixed names become full IRIs, numbers and literals become `literal` nodes with their exact
   spelling, triples become triples;
 * wrappers around a single expression or path are dropped.
@@ -24,29 +24,10 @@ from rdflib.plugins.sparql import parser as grammar
 from rdflib.plugins.sparql.parserutils import CompValue
 from rdflib.term import BNode, Literal, URIRef, Variable
 
-from ontoprompt.errors import QuerySyntaxError, UnsafeQueryError
+from ontoprompt.errors import QueryError, QuerySyntaxError, UnsafeQueryError
+from ontoprompt.sparql_scan import Scanned, scan
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
-# Longest text and deepest bracket nesting that are read. Questions lead to queries of a few hundred
-# characters and a depth below ten; the grammar's recursion needs about 40 Python frames per level.
-MAX_CHARACTERS = 20_000
-MAX_DIGITS = 300
-MAX_DEPTH = 20
-
-_TOKEN = re.compile(
-    r"""(?P<comment>\#[^\n\r]*)
-      | (?P<iri><[^<>"{}|^`\\\x00-\x20]*>)
-      | (?P<string>"{3}(?:"{0,2}(?:[^"\\]|\\.))*"{3} | '{3}(?:'{0,2}(?:[^'\\]|\\.))*'{3}
-                 | "(?:[^"\\\n\r]|\\.)*" | '(?:[^'\\\n\r]|\\.)*')
-      | (?P<type>(?<=["'])\s+(?=@[A-Za-z]|\^\^) | \^\^\s+)
-      | (?P<stray>["'])
-      | (?P<escape>\\.?)
-      | (?P<open>[{(\[])
-      | (?P<close>[])}])""",
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
-_ESCAPED = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 _UPDATE = re.compile(
     r"\s*(?:(?:PREFIX\s+[^\s<]*|BASE)\s*<[^>]*>\s*)*"
     r"(INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|ADD|MOVE|COPY|WITH)\b",
@@ -55,9 +36,6 @@ _UPDATE = re.compile(
 # A prefixed name with dots at its end (`dbr:Warner_Bros. dbo:owner ...`), which SPARQL wants escaped and
 # Wikipedia's titles are full of. Tried only when the text cannot be read otherwise.
 _FINAL_DOTS = re.compile(r"(\b[A-Za-z][\w-]*:[\w:%(),'-]*(?:\.[\w:%(),'-]+)*)(\.+)(?=\s)")
-# White space before the modifier of a path element (`wdt:P279 * ?x`), which the grammar does not take.
-# Elsewhere white space before these signs means nothing.
-_MODIFIER_GAP = re.compile(r"(?<=[\w>)])\s+(?=\*|\+\?|[+?](?:[\s/|)]|$))")
 _WRAPPERS = {
     "ConditionalOrExpression",
     "ConditionalAndExpression",
@@ -73,112 +51,57 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
     Raises QuerySyntaxError (not a query, too long, too deep) and UnsafeQueryError (an update, or a
     codepoint escape outside a string literal).
     """
-    if len(text) > MAX_CHARACTERS:
-        raise QuerySyntaxError(
-            f"The query has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.",
-            "Split it or shorten its VALUES.",
-        )
-    plain, strings = _scan(text)
-    if re.search(rf"[0-9]{{{MAX_DIGITS}}}", plain):
-        raise QuerySyntaxError("The query holds a number without end.", f"Use under {MAX_DIGITS} digits.")
+    scanned = scan(text)
     try:
-        try:
-            prologue, body = grammar.Query.parse_string(plain, parse_all=True)
-        except ParseBaseException:
-            dotted = _FINAL_DOTS.sub(lambda m: m[1] + m[2].replace(".", "\\."), plain)
-            if dotted == plain:
-                raise
-            prologue, body = grammar.Query.parse_string(dotted, parse_all=True)
-        tree: CompValue = _Reader(prologue, prefixes, strings).node(body)
+        prologue, body = _parsed(scanned.plain)
+        tree: CompValue = _Reader(prologue, prefixes, scanned).node(body)
         return tree
     except ParseBaseException as error:
-        found = _UPDATE.match(plain)
-        if found:
-            raise UnsafeQueryError(
-                f"The text is an update ({found.group(1).upper()}), not a query.",
-                "Only SELECT and ASK are run.",
-            ) from None
-        if re.match(r"\s*SERVICE\b", plain[error.loc :], re.IGNORECASE):
-            raise UnsafeQueryError(
-                "The query would send a part of itself to another server (SERVICE).",
-                "Ask the one graph only.",
-            ) from None
-        near = " ".join(plain[error.loc : error.loc + 40].split())
-        where = f"near `{near}`" if near else "at its end"
-        raise QuerySyntaxError(
-            f"The query cannot be read {where}.", "Check it against SPARQL 1.1: braces, dots, prefixes."
-        ) from None
+        raise _explained(scanned, error.loc) from None
     except RecursionError:
         raise QuerySyntaxError(
             "The query is nested too deeply or has too many triples.", "Remove needless brackets and parts."
         ) from None
 
 
-def _scan(text: str) -> tuple[str, list[str]]:
-    """The text without comments and with each string literal replaced by its number; the strings."""
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise QuerySyntaxError(
-            "The query holds a NUL character or half a surrogate pair.", "Send plain Unicode text."
+def _parsed(plain: str) -> Any:
+    try:
+        return grammar.Query.parse_string(plain, parse_all=True)
+    except ParseBaseException as error:
+        dotted = _FINAL_DOTS.sub(lambda m: m[1] + m[2].replace(".", "\\."), plain)
+        if dotted != plain:
+            try:
+                return grammar.Query.parse_string(dotted, parse_all=True)
+            except ParseBaseException:
+                raise error from None
+        raise
+
+
+def _explained(scanned: Scanned, place: int) -> QueryError:
+    """What to say of text that the grammar cannot read beyond `place`."""
+    update = _UPDATE.match(scanned.plain)
+    if update:
+        return UnsafeQueryError(
+            f"The text is an update ({update.group(1).upper()}), not a query.", "Only SELECT and ASK are run."
         )
-    strings: list[str] = []
-    pieces: list[str] = []
-    depth = last = 0
-    for token in _TOKEN.finditer(text):
-        kind = token.lastgroup
-        if kind == "open":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise QuerySyntaxError("The query is nested too deeply.", "Remove needless brackets.")
-        elif kind == "close":
-            depth -= 1
-        elif kind == "stray":
-            raise QuerySyntaxError("A string literal is not closed.", "Close the quotes.")
-        elif kind == "escape" and token.group()[1:] in ("u", "U"):
-            raise UnsafeQueryError(
-                "The query holds a codepoint escape outside a string literal.",
-                "Write the character itself.",
-            )
-        elif kind == "type":
-            # White space between a string and its language or datatype, which the grammar does not take.
-            pieces.append(text[last : token.start()] + token.group().strip())
-            last = token.end()
-        elif kind in ("comment", "string"):
-            pieces.append(text[last : token.start()])
-            last = token.end()
-            if kind == "comment":
-                pieces.append(" ")
-            else:
-                pieces.append(f'"{len(strings)}"')
-                strings.append(_unquote(token.group()))
-    pieces.append(text[last:])
-    return _MODIFIER_GAP.sub("", "".join(pieces)), strings
-
-
-def _unquote(quoted: str) -> str:
-    width = 3 if len(quoted) >= 6 and quoted[:3] in ('"""', "'''") else 1
-    return _ESCAPE.sub(_unescape, quoted[width:-width])
-
-
-def _unescape(match: re.Match[str]) -> str:
-    code = match.group(1)
-    if code[0] in "uU" and len(code) > 1:
-        point = int(code[1:], 16)
-        if 0 < point < 0xD800 or 0xE000 <= point <= 0x10FFFF:
-            return chr(point)
-    elif code in _ESCAPED:
-        return _ESCAPED[code]
-    raise QuerySyntaxError(
-        f"`\\{code}` is no escape that a string literal may hold.",
-        "Use \\t \\n \\r \\\" \\' \\\\ or \\uXXXX.",
+    if re.match(r"\s*SERVICE\b", scanned.plain[place:], re.IGNORECASE):
+        return UnsafeQueryError(
+            "The query would send a part of itself to another server (SERVICE).", "Ask the one graph only."
+        )
+    near = " ".join(scanned.original(place)[:40].split())
+    return QuerySyntaxError(
+        f"The query cannot be read {f'near `{near}`' if near else 'at its end'}.",
+        "Check it against SPARQL 1.1: braces, dots, prefixes.",
     )
 
 
 class _Reader:
     """Turns rdflib's raw nodes into resolved ones, for one query."""
 
-    def __init__(self, prologue: Any, prefixes: Mapping[str, str], strings: list[str]) -> None:
+    def __init__(self, prologue: Any, prefixes: Mapping[str, str], scanned: Scanned) -> None:
         self.prefixes = dict(prefixes)
-        self.strings = strings
+        self.strings = scanned.strings
+        self.numbers = scanned.numbers
         self.base = ""
         for declaration in prologue:
             iri = self.iri(declaration.iri)
@@ -199,8 +122,17 @@ class _Reader:
         if isinstance(value, URIRef):
             return self.iri(value)
         if isinstance(value, Literal):
-            return CompValue("literal", string=str(value), datatype=URIRef(str(value.datatype)))
+            return self.number_or_boolean(value)
         return value
+
+    def number_or_boolean(self, value: Literal) -> CompValue:
+        text = str(value)
+        if str(value.datatype) == XSD + "boolean":
+            return CompValue("literal", string=text, datatype=URIRef(XSD + "boolean"))
+        number = self.numbers[abs(int(text)) - 1]
+        kind = "double" if "e" in number.lower() else "decimal" if "." in number else "integer"
+        sign = "-" if text[0] == "-" else ""
+        return CompValue("literal", string=sign + number, datatype=URIRef(XSD + kind))
 
     def compound(self, raw: CompValue) -> Any:
         name = raw.name
@@ -263,8 +195,10 @@ def _unwrap(node: CompValue) -> Any:
             return CompValue("literal", string=sign + number, datatype=node["expr"]["datatype"])
     if name in ("InlineData", "ValuesClause"):
         _settle_values(node)
-    if name == "LimitOffsetClauses" and any(len(number["string"]) > 18 for number in node.values()):
-        raise QuerySyntaxError("A LIMIT or OFFSET is beyond all bounds.", "Use a smaller number.")
+    if name == "LimitOffsetClauses" and not all(
+        n["string"].isdigit() and len(n["string"]) < 19 for n in node.values()
+    ):
+        raise QuerySyntaxError("A LIMIT or OFFSET is no sensible number.", "Use a smaller whole number.")
     if name == "Function" and "expr" not in node:
         node["expr"] = []
     return node
