@@ -30,11 +30,11 @@ from ontoprompt.vocabulary import (
     SAME_PROPERTY,
     SUB_CLASS,
     SUB_PROPERTY,
-    XSD,
     Facts,
     TypeSet,
     gather,
     is_built_in,
+    is_literal_range,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ _OBJECT_TYPES = {
     )
 }
 _PROPERTY_TYPES = {RDF + "Property", OWL + "FunctionalProperty", OWL + "DeprecatedProperty"}
-_LITERAL_RANGES = {RDFS + "Literal", RDF + "langString", RDF + "HTML", RDF + "XMLLiteral"}
 # An IRI with one of these cannot be written in a query.
 _UNSAFE = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
 _MAX_LABEL = 200
@@ -238,7 +237,7 @@ def _kind(iri: str, facts: Facts) -> Kind | None:
 
 def _kind_by_values(iri: str, facts: Facts) -> Kind:
     """The kind of a property that no declaration tells: by its range, else by its values if they agree."""
-    literal = [_is_literal_range(value) for value in facts.links[RANGE].get(iri, [])]
+    literal = [is_literal_range(value) for value in facts.links[RANGE].get(iri, [])]
     literal += (
         [True] * bool(facts.literals[iri]) + [False] * bool(facts.resources[iri]) if not literal else []
     )
@@ -247,12 +246,8 @@ def _kind_by_values(iri: str, facts: Facts) -> Kind:
     return "object_property" if literal and not any(literal) else "property"
 
 
-def _is_literal_range(iri: str) -> bool:
-    return iri.startswith(XSD) or iri in _LITERAL_RANGES or "/datatype/" in iri
-
-
 def _term(iri: str, kind: Kind, facts: Facts, sides: _Sides) -> Term:
-    label, aliases = _naming(iri, facts)
+    label, aliases = _naming(iri, facts, sides.same.get(iri, ()))
     stated = facts.stated_usage[iri]
     if kind == "class":
         parents = _named(facts.links[SUB_CLASS].get(iri, []), iri)
@@ -275,20 +270,19 @@ def _named(iris: Sequence[str], own: str) -> tuple[str, ...]:
     return tuple(iri for iri in iris if iri != own and not is_built_in(iri))
 
 
-def _naming(iri: str, facts: Facts) -> tuple[str, tuple[str, ...]]:
+def _naming(iri: str, facts: Facts, same: Collection[str]) -> tuple[str, tuple[str, ...]]:
     """Label and aliases of a term.
 
     The label is English, else without a language, else any. Other English and plain names are aliases, and so
-    are those of equivalent terms.
+    are those of equivalent terms (`same`).
     """
     names = sorted(facts.names.get(iri, []), key=lambda name: (_foreign(name[1]), name[0]))
     texts = [(rank, language, cleaned) for rank, language, text in names if (cleaned := _clean(text))]
     proper = [text for rank, _, text in texts if rank < ALIAS_RANK] or [text for _, _, text in texts]
     label = proper[0] if proper else _clean(label_from_name(local_name(iri))) or iri
     others = [text for _, language, text in texts if _foreign(language) < 3]
-    for link in (SAME_CLASS, SAME_PROPERTY):
-        for same in facts.links[link].get(iri, []):
-            others += [_clean(text) for _, tag, text in facts.names.get(same, []) if _foreign(tag) < 3]
+    for other in sorted(same):
+        others += [_clean(text) for _, tag, text in facts.names.get(other, []) if _foreign(tag) < 3]
     return label, tuple(text for text in dict.fromkeys(others) if text and text != label)
 
 
@@ -315,11 +309,8 @@ class _Sides:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
-        self.inverses: dict[str, set[str]] = {}
-        for one, others in facts.links[INVERSE].items():
-            for other in _named(others, one):
-                self.inverses.setdefault(one, set()).add(other)
-                self.inverses.setdefault(other, set()).add(one)
+        self.inverses = _both_ways(facts, INVERSE)
+        self.same = _both_ways(facts, SAME_CLASS, SAME_PROPERTY)
 
     def of(self, iri: str, side: str) -> tuple[str, ...]:
         """Domain or range (`side`: DOMAIN or RANGE) of a property; empty when nothing is known."""
@@ -341,7 +332,7 @@ class _Sides:
         found = tuple(value for value in links[side].get(iri, []) if self._says_something(value, side))
         other_side = RANGE if side == DOMAIN else DOMAIN
         steps = [(parent, side) for parent in links[SUB_PROPERTY].get(iri, [])]
-        steps += [(same, side) for same in links[SAME_PROPERTY].get(iri, [])]
+        steps += [(same, side) for same in sorted(self.same.get(iri, ()))]
         steps += [(inverse, other_side) for inverse in sorted(self.inverses.get(iri, ()))]
         for relative, its_side in steps:
             found = found or self._from_axioms(relative, its_side, seen)
@@ -350,7 +341,18 @@ class _Sides:
         return found
 
     def _says_something(self, iri: str, side: str) -> bool:
-        return not is_built_in(iri) or (side == RANGE and _is_literal_range(iri))
+        return not is_built_in(iri) or (side == RANGE and is_literal_range(iri))
+
+
+def _both_ways(facts: Facts, *links: str) -> dict[str, set[str]]:
+    """A symmetric relation, of which files often state one direction only."""
+    related: dict[str, set[str]] = {}
+    for link in links:
+        for one, others in facts.links[link].items():
+            for other in _named(others, one):
+                related.setdefault(one, set()).add(other)
+                related.setdefault(other, set()).add(one)
+    return related
 
 
 def typical_classes(

@@ -16,8 +16,10 @@ owlready2 would make Python classes of them, and it repairs what it takes for mi
 
 from __future__ import annotations
 
-import datetime
 import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from ontoprompt.vocabulary import (
@@ -26,39 +28,52 @@ from ontoprompt.vocabulary import (
     OWL,
     RANGE,
     RDF,
+    RDFS,
     SAME_CLASS,
     SUB_CLASS,
     TYPE,
     XSD,
     Facts,
     is_built_in,
+    is_literal_range,
 )
 
+# Subject, predicate IRI, object; subject and object in N-Triples notation.
+Triple = tuple[str, str, str]
+
 _PROPERTY_TYPES = (OWL + "ObjectProperty", OWL + "DatatypeProperty")
-# The axioms through which an anonymous class says something about a named one.
-_ENTRIES = {DOMAIN, RANGE, SUB_CLASS, SAME_CLASS, OWL + "unionOf", OWL + "intersectionOf"}
-_CLASS_FILLERS = {OWL + "someValuesFrom", OWL + "allValuesFrom", OWL + "onClass", OWL + "complementOf"}
-_MEMBER_LISTS = {OWL + "unionOf", OWL + "intersectionOf"}
-_NIL = f"<{RDF}nil>"
-# owlready2 gives the common datatypes as Python types.
-_DATATYPES = {
-    bool: XSD + "boolean",
-    int: XSD + "integer",
-    float: XSD + "decimal",
-    str: XSD + "string",
-    datetime.datetime: XSD + "dateTime",
-    datetime.date: XSD + "date",
-    datetime.time: XSD + "time",
+_FIRST, _REST = RDF + "first", RDF + "rest"
+_UNION, _INTERSECTION, _ONE_OF = OWL + "unionOf", OWL + "intersectionOf", OWL + "oneOf"
+_ON_PROPERTY = OWL + "onProperty"
+_FILLERS = {OWL + "someValuesFrom", OWL + "allValuesFrom", OWL + "onClass", OWL + "onDataRange"}
+_COUNTS = {
+    OWL + name
+    for name in (
+        "cardinality",
+        "minCardinality",
+        "maxCardinality",
+        "qualifiedCardinality",
+        "minQualifiedCardinality",
+        "maxQualifiedCardinality",
+    )
 }
+# The axioms through which an anonymous class says something about a named one.
+_ENTRIES = {DOMAIN, RANGE, SUB_CLASS, SAME_CLASS}
+_COUNT = re.compile(r'"\d{1,9}"')
+# Deeper nesting is no definition that anybody wrote.
+_MAX_DEPTH = 30
+_MAX_MEMBERS = 10_000
+_NIL = f"<{RDF}nil>"
+# What stands for a data range where owlready2 reads: it does not know all datatypes.
+_ANY_DATA = f"<{XSD}string>"
 
 
 def add_expressions(facts: Facts) -> None:
     """Bring what class expressions say into `facts.links` and `facts.implied`; `facts.axioms` is used up."""
-    axioms = facts.axioms
-    if not axioms:
+    if not facts.axioms:
         return
     _add_chains(facts)
-    world = _world(_needed(axioms, facts))
+    world = _world(_Expressions(facts).triples())
     for prop in [*world.object_properties(), *world.data_properties()]:
         for side, constructs in ((DOMAIN, prop.domain), (RANGE, prop.range)):
             for construct in constructs:
@@ -71,56 +86,141 @@ def add_expressions(facts: Facts) -> None:
     facts.axioms.clear()
 
 
-def _needed(axioms: list[tuple[str, str, str]], facts: Facts) -> list[tuple[str, str, str]]:
-    """The axioms with anonymous parts, and a declaration for every named thing in them.
+class _Expressions:
+    """The axioms with anonymous parts, as far as these are whole, and declarations for what they name.
 
-    A class of an import that is not at hand is declared nowhere, and owlready2 drops what it does not know.
+    owlready2 loops on a cyclic list and fails on a restriction without a property, so those never reach it. A
+    class of an import that is not at hand is declared nowhere, and owlready2 drops what it does not know, so
+    everything named here is declared, with one kind each.
     """
-    kept: list[tuple[str, str, str]] = []
-    first: dict[str, str] = {}
-    rest: dict[str, str] = {}
-    member_heads: list[str] = []
-    classes: set[str] = set()
-    properties: dict[str, str] = {}
-    for subject, predicate, value in axioms:
-        anonymous = subject.startswith("_:")
-        if predicate == RDF + "first":
-            first[subject] = value
-        elif predicate == RDF + "rest":
-            rest[subject] = value
-        elif predicate in _MEMBER_LISTS:
-            member_heads.append(value)
-        if anonymous or (predicate in _ENTRIES and value.startswith("_:")):
-            kept.append((subject, predicate, value))
-            if not anonymous:
-                if predicate in (DOMAIN, RANGE):
-                    properties[subject] = _property_type(subject, facts)
-                else:
-                    classes.add(subject)
-            if predicate in _CLASS_FILLERS or (predicate in (SUB_CLASS, SAME_CLASS)):
-                classes.add(value)
-            elif predicate == OWL + "onProperty":
-                properties[value] = _property_type(value, facts)
-    for head in member_heads:
-        seen = set()
-        while head in first and head not in seen:
-            seen.add(head)
-            classes.add(first[head])
-            head = rest.get(head, _NIL)
-    for iri in classes:
-        if iri.startswith("<") and not is_built_in(iri[1:-1]):
-            kept.append((iri, TYPE, f"<{OWL}Class>"))
-    kept.extend((iri, TYPE, f"<{kind}>") for iri, kind in properties.items() if iri.startswith("<"))
-    return kept
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._about: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        # Used as ordered sets.
+        self._kept: dict[tuple[str, str, str], None] = {}
+        for subject, predicate, value in facts.axioms:
+            self._about[subject].append((predicate, value))
+        for subject, predicate, value in facts.axioms:
+            if subject.startswith("_:"):
+                continue
+            if predicate in _ENTRIES and value.startswith("_:"):
+                self._enter(subject, predicate, value)
+            elif predicate in (_UNION, _INTERSECTION) and value.startswith("_:"):
+                # A named class defined by a list directly.
+                node = f"_:direct{len(self._kept)}"
+                self._about[node].append((predicate, value))
+                self._enter(subject, SAME_CLASS, node)
+
+    def triples(self) -> list[Triple]:
+        """What owlready2 has to read."""
+        return list(self._kept)
+
+    def _enter(self, subject: str, predicate: str, node: str) -> None:
+        if predicate == RANGE and (datatypes := self._datatypes(node)) is not None:
+            _add(self._facts.links[RANGE], subject[1:-1], datatypes)
+            return
+        found = self._expression(node, ())
+        if found is not None:
+            declared = self._property(subject) if predicate in (DOMAIN, RANGE) else _class(subject)
+            self._kept.update(dict.fromkeys([*declared, (subject, predicate, node), *found]))
+
+    def _expression(self, node: str, path: tuple[str, ...]) -> list[Triple] | None:
+        """The triples of a class expression; None when it is not whole."""
+        if not node.startswith("_:"):
+            return _class(node) if node.startswith("<") else None
+        if node in path or len(path) > _MAX_DEPTH:
+            return None
+        path, said = (*path, node), self._said(node)
+        if _ON_PROPERTY in said:
+            return self._restriction(node, path)
+        parts: list[Triple] | None = None
+        for predicate in (_UNION, _INTERSECTION, _ONE_OF):
+            if predicate in said:
+                parts = self._members(said[predicate], predicate == _ONE_OF, path)
+        if OWL + "complementOf" in said:
+            parts = self._expression(said[OWL + "complementOf"], path)
+        return None if parts is None else [(node, *pair) for pair in said.items()] + parts
+
+    def _restriction(self, node: str, path: tuple[str, ...]) -> list[Triple] | None:
+        said = self._said(node)
+        prop = said[_ON_PROPERTY]
+        counts = [value for predicate, value in said.items() if predicate in _COUNTS]
+        value = said.get(OWL + "hasValue", "")
+        fillers = {predicate: value for predicate, value in said.items() if predicate in _FILLERS}
+        if not (fillers or counts or value) or not all(_COUNT.match(count) for count in counts):
+            return None
+        if not prop.startswith("<"):
+            return None
+        parts = self._property(prop)
+        if value.startswith("<"):
+            parts.append((value, TYPE, f"<{OWL}NamedIndividual>"))
+        for predicate, filler in fillers.items():
+            if (datatypes := self._datatypes(filler)) is not None:
+                _add(self._facts.implied[RANGE], prop[1:-1], datatypes)
+                said[predicate] = _ANY_DATA
+            elif (found := self._expression(filler, path)) is not None:
+                parts += found
+            else:
+                return None
+        return [(node, *pair) for pair in said.items()] + parts
+
+    def _members(self, head: str, values: bool, path: tuple[str, ...]) -> list[Triple] | None:
+        """The triples of a list: of class expressions, or of individuals (`values`)."""
+        cells = list_cells(self._about, head)
+        if not cells:
+            return None
+        parts: list[Triple] = []
+        for cell, member, rest in cells:
+            parts += [(cell, _FIRST, member), (cell, _REST, rest)]
+            if values and member.startswith("<"):
+                parts.append((member, TYPE, f"<{OWL}NamedIndividual>"))
+                continue
+            found = self._expression(member, path)
+            if found is None:
+                return None
+            parts += found
+        return parts
+
+    def _datatypes(self, node: str, depth: int = 0) -> list[str] | None:
+        """The datatypes that a data range comes down to; None when it is no data range."""
+        if node.startswith("<"):
+            iri = node[1:-1]
+            known = is_literal_range(iri) or RDFS + "Datatype" in self._facts.types.get(iri, ())
+            return [iri] if known else None
+        if node.startswith('"'):
+            _, separator, datatype = node.rpartition("^^<")
+            in_language = node[node.rindex('"') + 1 :].startswith("@")
+            return [datatype[:-1] if separator else RDF + "langString" if in_language else XSD + "string"]
+        if depth > _MAX_DEPTH:
+            return None
+        said = self._said(node)
+        if OWL + "datatypeComplementOf" in said:
+            return []
+        if OWL + "onDatatype" in said:
+            return self._datatypes(said[OWL + "onDatatype"], depth + 1)
+        head = said.get(_UNION) or said.get(_INTERSECTION) or said.get(_ONE_OF)
+        cells = list_cells(self._about, head) if head else None
+        found = [self._datatypes(member, depth + 1) for _, member, _ in cells or ()]
+        if not found or any(each is None for each in found):
+            return None
+        return [iri for each in found for iri in each or ()]
+
+    def _said(self, node: str) -> dict[str, str]:
+        return dict(self._about.get(node, ()))
+
+    def _property(self, node: str) -> list[Triple]:
+        """One kind per property; without a declaration it is taken for an object property."""
+        own = self._facts.types.get(node[1:-1], set())
+        kind = next((kind for kind in _PROPERTY_TYPES if kind in own), _PROPERTY_TYPES[0])
+        return [(node, TYPE, f"<{kind}>")]
 
 
-def _property_type(node: str, facts: Facts) -> str:
-    """One kind per property; without a declaration it is taken for an object property."""
-    own = facts.types.get(node[1:-1], set())
-    return next((kind for kind in _PROPERTY_TYPES if kind in own), _PROPERTY_TYPES[0])
+def _class(node: str) -> list[Triple]:
+    return [] if is_built_in(node[1:-1]) else [(node, TYPE, f"<{OWL}Class>")]
 
 
-def _world(axioms: list[tuple[str, str, str]]) -> Any:
+def _world(axioms: list[Triple]) -> Any:
     import owlready2
 
     lines = "".join(f"{subject} <{predicate}> {value} .\n" for subject, predicate, value in axioms)
@@ -131,19 +231,24 @@ def _world(axioms: list[tuple[str, str, str]]) -> Any:
     return world
 
 
+def list_cells(about: Mapping[str, list[tuple[str, str]]], head: str) -> list[Triple] | None:
+    """Cell, member and next cell of an RDF list; None when it is broken, cyclic or endless."""
+    cells: dict[str, Triple] = {}
+    while head != _NIL:
+        said = dict(about.get(head, ()))
+        if head in cells or len(cells) > _MAX_MEMBERS or not {_FIRST, _REST} <= said.keys():
+            return None
+        cells[head] = (head, said[_FIRST], said[_REST])
+        head = said[_REST]
+    return list(cells.values())
+
+
 def _names(construct: Any) -> list[str]:
-    """The named classes, or the datatypes, that an expression in a domain or range comes down to."""
+    """The named classes that an expression in a domain, a range or a restriction comes down to."""
     import owlready2
 
     if isinstance(construct, (owlready2.And, owlready2.Or)):
         return [name for member in construct.Classes for name in _names(member)]
-    if isinstance(construct, owlready2.ConstrainedDatatype):
-        return _names(construct.base_datatype)
-    if isinstance(construct, owlready2.OneOf):
-        values = [value for value in construct.instances if type(value) in _DATATYPES]
-        return [_DATATYPES[type(value)] for value in values]
-    if isinstance(construct, type) and construct in _DATATYPES:
-        return [_DATATYPES[construct]]
     if isinstance(construct, owlready2.ThingClass):
         return [] if is_built_in(construct.iri) else [construct.iri]
     return []
@@ -175,18 +280,15 @@ def _add_class(facts: Facts, iri: str, construct: Any, *, equivalent: bool) -> N
 
 def _add_chains(facts: Facts) -> None:
     """Domain and range that a chain of properties gives to its super-property."""
-    first = {subject: value for subject, predicate, value in facts.axioms if predicate == RDF + "first"}
-    rest = {subject: value for subject, predicate, value in facts.axioms if predicate == RDF + "rest"}
+    about: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for subject, predicate, value in facts.axioms:
+        about[subject].append((predicate, value))
     for subject, predicate, head in facts.axioms:
-        if predicate != CHAIN:
-            continue
-        links: list[str] = []
-        while head in first and len(links) < 100:
-            links.append(first[head][1:-1])
-            head = rest.get(head, _NIL)
-        if links:
-            _add(facts.implied[DOMAIN], subject[1:-1], facts.links[DOMAIN].get(links[0], []))
-            _add(facts.implied[RANGE], subject[1:-1], facts.links[RANGE].get(links[-1], []))
+        cells = list_cells(about, head) if predicate == CHAIN else None
+        if cells:
+            first, last = cells[0][1][1:-1], cells[-1][1][1:-1]
+            _add(facts.implied[DOMAIN], subject[1:-1], facts.links[DOMAIN].get(first, []))
+            _add(facts.implied[RANGE], subject[1:-1], facts.links[RANGE].get(last, []))
 
 
 def _add(known: dict[str, list[str]], iri: str, values: list[str]) -> None:

@@ -61,6 +61,7 @@ _NOT_SCHEMA = {
     OWL + "versionInfo",
     OWL + "versionIRI",
 }
+_LITERAL_RANGES = {RDFS + "Literal", RDF + "langString", RDF + "HTML", RDF + "XMLLiteral"}
 _LIST = (RDF + "first", RDF + "rest")
 
 TypeSet = tuple[str, ...]
@@ -115,6 +116,11 @@ class Facts:
 def is_built_in(iri: str) -> bool:
     """Whether an IRI belongs to RDF, RDFS, OWL or XSD themselves: never a term of a vocabulary."""
     return iri.startswith(BUILT_IN)
+
+
+def is_literal_range(iri: str) -> bool:
+    """Whether an IRI in a range names a datatype; DBpedia has its own, for units."""
+    return iri.startswith(XSD) or iri in _LITERAL_RANGES or "/datatype/" in iri
 
 
 class _TypeSets:
