@@ -159,12 +159,13 @@ def _quads(
             source, syntax = _through_rdflib(path, stream, syntax), "N_QUADS"
         elif syntax == "owlxml":
             source, syntax = _through_owlready(path, stream), "N_TRIPLES"
-        # Lenient: one odd IRI among a million lines must not lose the rest; such IRIs never become terms.
+        # Lenient: one odd IRI among a million lines must not lose the rest; such IRIs never become terms. But
+        # any JSON would pass for lenient JSON-LD.
         parser = pyoxigraph.parse(
             input=source,
             format=getattr(pyoxigraph.RdfFormat, syntax),
             base_iri=path.absolute().as_uri(),
-            lenient=True,
+            lenient=syntax != "JSON_LD",
         )
         yield from parser
         if prefixes is not None:
