@@ -60,6 +60,7 @@ _PROPERTY_TYPES = {RDF + "Property", OWL + "FunctionalProperty", OWL + "Deprecat
 # An IRI with one of these cannot be written in a query.
 _UNSAFE = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
 _MAX_LABEL = 200
+_MOST_IMPLIED = 5
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d])[.-](?=[^\W\d])|[_\s]+")
 _OPAQUE = re.compile(
     r"[A-Z]{1,8}[_:-]?\d+|[A-Za-z]{1,8}_\d{3,}|\d+|(?=.*\d)[0-9a-f]{8,}(-[0-9a-f]+)*", re.ASCII
@@ -318,9 +319,12 @@ class _Sides:
         if found:
             return found
         facts = self._facts
-        implied = [value for value in facts.implied[side].get(iri, []) if self._says_something(value, side)]
+        implied = [value for value in facts.implied[side].get(iri, ()) if self._says_something(value, side)]
         observed = facts.subjects if side == DOMAIN else facts.objects
-        return tuple(implied) or typical_classes(observed.get(iri, {}), facts.classes)
+        # What many classes have is no mark of any of them.
+        if 0 < len(implied) <= _MOST_IMPLIED:
+            return tuple(implied)
+        return typical_classes(observed.get(iri, {}), facts.classes)
 
     def _from_axioms(self, iri: str, side: str, seen: frozenset[str]) -> tuple[str, ...]:
         # `seen` guards against cycles, which hierarchies and inverses in the wild do have.

@@ -157,7 +157,7 @@ class _Expressions:
             parts.append((value, TYPE, f"<{OWL}NamedIndividual>"))
         for predicate, filler in fillers.items():
             if (datatypes := self._datatypes(filler)) is not None:
-                _add(self._facts.implied[RANGE], prop[1:-1], datatypes)
+                self._facts.implied[RANGE][prop[1:-1]].update(dict.fromkeys(datatypes))
                 said[predicate] = _ANY_DATA
             elif (found := self._expression(filler, path)) is not None:
                 parts += found
@@ -273,9 +273,9 @@ def _add_class(facts: Facts, iri: str, construct: Any, *, equivalent: bool) -> N
         prop = construct.property
         forbids = construct.type in (owlready2.MAX, owlready2.EXACTLY) and construct.cardinality == 0
         if isinstance(prop, owlready2.PropertyClass) and not forbids:
-            _add(facts.implied[DOMAIN], prop.iri, [iri])
+            facts.implied[DOMAIN][prop.iri][iri] = None
             if construct.type != owlready2.VALUE and construct.value is not None:
-                _add(facts.implied[RANGE], prop.iri, _names(construct.value))
+                facts.implied[RANGE][prop.iri].update(dict.fromkeys(_names(construct.value)))
 
 
 def _add_chains(facts: Facts) -> None:
@@ -287,8 +287,8 @@ def _add_chains(facts: Facts) -> None:
         cells = list_cells(about, head) if predicate == CHAIN else None
         if cells:
             first, last = cells[0][1][1:-1], cells[-1][1][1:-1]
-            _add(facts.implied[DOMAIN], subject[1:-1], facts.links[DOMAIN].get(first, []))
-            _add(facts.implied[RANGE], subject[1:-1], facts.links[RANGE].get(last, []))
+            facts.implied[DOMAIN][subject[1:-1]].update(dict.fromkeys(facts.links[DOMAIN].get(first, ())))
+            facts.implied[RANGE][subject[1:-1]].update(dict.fromkeys(facts.links[RANGE].get(last, ())))
 
 
 def _add(known: dict[str, list[str]], iri: str, values: list[str]) -> None:

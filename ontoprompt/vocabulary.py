@@ -72,18 +72,18 @@ class Facts:
     """What is known of a vocabulary, keyed by IRI.
 
     `types`: built-in types (owl:Class, ...) that a term is declared to have. `links`: LINKS predicate -> term
-    -> IRIs. `implied`: as `links`, but from restrictions and chains, weaker than what is stated. `names`:
-    (rank, language, text). `subjects` and `objects`: property -> classes (or the datatype) of a resource on
-    that side -> how often. `axioms`: (subject, predicate, object) in N-Triples notation, only when the source
-    holds class expressions.
+    -> IRIs. `implied`: the same in ordered sets, from restrictions and chains; weaker than what is stated.
+    `names`: (rank, language, text). `subjects` and `objects`: property -> classes (or the datatype) of a
+    resource on that side -> how often. `axioms`: (subject, predicate, object), subject and object in
+    N-Triples notation, only when the source holds class expressions.
     """
 
     types: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     links: dict[str, dict[str, list[str]]] = field(
         default_factory=lambda: {iri: defaultdict(list) for iri in LINKS.values()}
     )
-    implied: dict[str, dict[str, list[str]]] = field(
-        default_factory=lambda: {iri: defaultdict(list) for iri in (DOMAIN, RANGE)}
+    implied: dict[str, dict[str, dict[str, None]]] = field(
+        default_factory=lambda: {iri: defaultdict(dict) for iri in (DOMAIN, RANGE)}
     )
     names: dict[str, list[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(list))
     stated_usage: Counter[str] = field(default_factory=Counter)

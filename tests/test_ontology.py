@@ -177,6 +177,16 @@ def test_broken_expressions_say_nothing_and_do_no_harm(tmp_path: Path, axioms: s
     assert [(term.parents, term.domain, term.range) for term in ontology] == [((), (), ())] * 3
 
 
+def test_a_property_that_many_classes_are_said_to_have_marks_none_of_them(tmp_path: Path) -> None:
+    said = "rdfs:subClassOf [ a owl:Restriction ; owl:onProperty :p ; owl:someValuesFrom :C0 ] ."
+    classes = "".join(f":C{n} a owl:Class ; {said}\n" for n in range(500))
+    text = PREFIXES + ":p a owl:ObjectProperty .\n" + classes
+    ontology = load_ontology([write(tmp_path / "a.ttl", text)])
+    term = ontology.get("http://example.org/v#p")
+    assert term is not None
+    assert (term.domain, term.range) == ((), ("http://example.org/v#C0",))
+
+
 def test_cycles_in_hierarchy_and_inverses_end(tmp_path: Path) -> None:
     text = (
         ":A rdfs:subClassOf :B . :B rdfs:subClassOf :A . "
