@@ -173,9 +173,7 @@ class _Scan:
 
     def _is_name_like(self, place: int) -> bool:
         word = self.words[place]
-        return word.quoted or (
-            word.capital and not self.lower and not (word.opening and self.plain[place])
-        )
+        return word.quoted or (word.capital and not self.lower and not (word.opening and self.plain[place]))
 
     def _with_word(self, place: int, word: str, alone: bool) -> Iterable[_Reading]:
         """Stretches around a word, with another word in its place; without others only if `alone`."""
@@ -273,6 +271,8 @@ class _Scan:
         unusual = any(not self.plain[place] for place in range(first, last))
         if marked:
             return 0.9
+        if unusual and len(content) == 1:
+            return 0.85 if self.lower else 0.6
         if unusual:
             return 0.95 if self.lower else 0.8
         if len(content) > 1 and last - first > 2:

@@ -271,8 +271,14 @@ def _links(mention: Mention, hits: Sequence[Hit], types: frozenset[str]) -> list
             score *= 0.75
         links.append(
             EntityLink(
-                hit.iri, hit.label, mention.text, mention.start, mention.end,
-                round(min(1.0, score), 4), hit.types, hit.degree,
+                hit.iri,
+                hit.label,
+                mention.text,
+                mention.start,
+                mention.end,
+                round(min(1.0, score), 4),
+                hit.types,
+                hit.degree,
             )
         )
     return sorted(links, key=lambda link: (-link.score, -link.degree, link.iri))

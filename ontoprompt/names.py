@@ -29,6 +29,7 @@ _QUOTED = re.compile(r"\"([^\"]{1,80})\"|“([^”]{1,80})”|(?<!\w)'([^']{1,80
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _QUALIFIER = re.compile(r"^(?P<name>.+?)\s*(?:\((?P<note>[^()]+)\)|, (?P<place>[^,]+))$")
 
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word of a question: folded `key`, place `start:end`, whether it starts with a capital, stands in
