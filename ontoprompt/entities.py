@@ -24,9 +24,11 @@ __all__ = ["EntityIndex", "EntityLink", "Linker", "LocalLinker", "build_entity_i
 _KIND_QUALITY: Mapping[NameKind, float] = {"label": 0.97, "alias": 0.93, "local-name": 0.95, "short": 0.85}
 _EXACT = 1.03  # written letter by letter as the name is
 _PLURAL = 0.92
+_BY_PLACE = 0.88  # a place without the one that it lies in: `Paris` for `Paris, Texas`
 _DEMONYM = 0.8  # a country by its adjective
 _MISSPELT = 0.85
-_MISSPELT_SHORT = 0.7  # the same for a name of one word of up to five letters
+# The same for a name of one word of up to five letters; with another letter it may well be another name.
+_MISSPELT_SHORT, _OTHER_LETTER = 0.6, 0.45
 _PARTIAL = 0.8  # some words of a name only
 _FLOOR = 0.22  # links below this are noise
 _LONGEST_QUESTION = 600  # words that are looked at
@@ -183,8 +185,12 @@ class _Scan:
                     continue
                 keys = [w.key for w in self.words[first:last]]
                 keys[place - first] = word
-                short = last - first == 1 and len(word) <= 5
-                yield _Reading(first, last, names.join(keys), _MISSPELT_SHORT if short else _MISSPELT)
+                quality = _MISSPELT
+                if last - first == 1 and len(word) <= 5:
+                    own = self.words[place].key
+                    kept = len(own) != len(word) or sorted(own) == sorted(word)
+                    quality = _MISSPELT_SHORT if kept else _OTHER_LETTER
+                yield _Reading(first, last, names.join(keys), quality)
 
     def partial(self, matches: Sequence[_Match]) -> list[_Match]:
         """Stretches written like names that are a part of one: `Einstein` of `Albert Einstein`."""
@@ -201,7 +207,7 @@ class _Scan:
                 found = self.index.holding(keys)
             for entity in found:
                 share = _share_of_name(keys, entity)
-                if entity.id not in known and (share >= 0.5 or not self.lower):
+                if entity.id not in known and share > (0.5 if self.lower else 0.0):
                     parts.append(_Match(_Reading(first, last, entity.key), entity, quality * share))
         return parts
 
@@ -241,6 +247,8 @@ class _Scan:
         qualified = entity.kind == "short" and self._says_qualifier(entity, range(first, last))
         if qualified:
             quality = reading.quality * _KIND_QUALITY["label"]
+        elif entity.kind == "short" and not entity.name.endswith(")"):
+            quality *= _BY_PLACE
         elif entity.kind not in ("alias", "short") and self.text(begin, last) == entity.name:
             quality *= _EXACT
         elif title and not titled:
@@ -374,6 +382,6 @@ def _share_of_name(keys: Sequence[str], entity: NamedEntity) -> float:
     parts = names.unqualified(entity.name)
     whole = names.key_of(parts[0] if parts else entity.name).split()
     if not set(keys) <= set(whole):
-        return 0.3  # words of what only tells it from others
+        return 0.0  # words of what only tells it from others
     place = 1.0 if whole[-1] == keys[-1] else 0.85 if whole[0] == keys[0] else 0.7
     return place * math.sqrt(len(keys) / max(len(whole), len(keys)))

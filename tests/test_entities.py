@@ -498,3 +498,9 @@ def test_one_edit(first: str, second: str, near: bool) -> None:
 )
 def test_keys(text: str, key: str) -> None:
     assert names.key_of(text) == key
+
+
+def test_another_name_is_no_misspelling_of_a_short_one(linker: LocalLinker) -> None:
+    nine = linker.link("Who wrote Nine?")
+    assert nine[0].iri == R + "Nile" and nine[0].score < 0.5
+    assert linker.link("Who lives in Pariss?")[0].score > 0.5
