@@ -150,6 +150,15 @@ class Query:
         return tuple(str(c["var" if "var" in c else "evar"]) for c in self.tree["projection"])
 
     @property
+    def unbound(self) -> tuple[str, ...]:
+        """Columns that stand nowhere else in the query, so that they stay empty."""
+        from ontoprompt.sparql_tree import Variable, walk
+
+        used = [str(v) for v in walk(self.tree) if isinstance(v, Variable)]
+        made = {str(c["evar"]) for c in self.tree["projection"] if "evar" in c} if self.projection else set()
+        return tuple(v for v in self.projection if used.count(v) < 2 and v not in made)
+
+    @property
     def limit(self) -> int | None:
         """The LIMIT of the outermost query."""
         if "limitoffset" not in self.tree or "limit" not in self.tree["limitoffset"]:
