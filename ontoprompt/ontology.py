@@ -35,6 +35,7 @@ from ontoprompt.vocabulary import (
     gather,
     is_built_in,
     is_literal_range,
+    is_nameable,
 )
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ _OBJECT_TYPES = {
     )
 }
 _PROPERTY_TYPES = {RDF + "Property", OWL + "FunctionalProperty", OWL + "DeprecatedProperty"}
-# An IRI with one of these cannot be written in a query.
-_UNSAFE = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
 _MAX_LABEL = 200
 _MOST_IMPLIED = 5
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d])[.-](?=[^\W\d])|[_\s]+")
@@ -69,8 +68,11 @@ _OPAQUE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A class or property. `domain` and `range`: any one of the classes (or datatypes) named fits; empty: not
-    known. `usage`: how often the graph uses it; 0 if unknown."""
+    """A class or property.
+
+    `domain` and `range`: any one of the classes (or datatypes) named fits; empty: not known. `usage`: how
+    often the graph uses it; 0 if unknown.
+    """
 
     iri: str
     kind: Kind
@@ -205,7 +207,7 @@ def _candidates(facts: Facts) -> set[str]:
     return {
         iri
         for iri in candidates
-        if not is_built_in(iri) and not _UNSAFE.search(iri) and (iri not in facts.deprecated or iri in in_use)
+        if not is_built_in(iri) and is_nameable(iri) and (iri not in facts.deprecated or iri in in_use)
     }
 
 

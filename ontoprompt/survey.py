@@ -8,7 +8,6 @@ resources in them. What the budget does not reach is left unknown.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from itertools import islice
 from ontoprompt.errors import GraphError, QueryTimeoutError
 from ontoprompt.execution import Store, Value
 from ontoprompt.statements import Progress
-from ontoprompt.vocabulary import LABELS, LINKS, OWL, RDF, RDFS, TYPE, USAGE, Facts, is_built_in
+from ontoprompt.vocabulary import LABELS, LINKS, OWL, RDF, RDFS, TYPE, USAGE, Facts, is_built_in, is_nameable
 
 # Seconds for one query; counting may take a larger part of the budget.
 _QUERY_SECONDS = 10.0
@@ -31,7 +30,6 @@ _STATEMENTS = 60
 _MAX_OFFSET = 5_000
 _TERMS_PER_QUERY = 40
 _RESOURCES_PER_QUERY = 100
-_UNSAFE = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
 # What a freshly installed Virtuoso says about itself.
 _SYSTEM = ("http://www.openlinksw.com/", "http://www.w3.org/ns/ldp#", "http://www.w3.org/ns/sparql-service-")
 _TERM_TYPES = {
@@ -146,7 +144,7 @@ class _Survey:
                     for rows in seen.values()
                     for row in rows
                     for value in row
-                    if value is not None
+                    if value is not None and value.type == "uri" and is_nameable(value.value)
                 )
             except GraphError:
                 return
@@ -166,8 +164,8 @@ class _Survey:
 
     def _look_up(self, resources: Iterable[str]) -> None:
         """Learn the classes of resources that have not been met before."""
-        new = [iri for iri in dict.fromkeys(resources) if iri not in self._types and ":" in iri]
-        for batch in _batches([iri for iri in new if not _UNSAFE.search(iri)], _RESOURCES_PER_QUERY):
+        new = [iri for iri in dict.fromkeys(resources) if iri not in self._types]
+        for batch in _batches(new, _RESOURCES_PER_QUERY):
             found: dict[str, set[str]] = {iri: set() for iri in batch}
             values = " ".join(f"<{iri}>" for iri in batch)
             for resource, cls in self._ask(
@@ -209,8 +207,7 @@ class _Survey:
 
 def _is_term(value: Value) -> bool:
     iri = value.value
-    usable = value.type == "uri" and not _UNSAFE.search(iri)
-    return usable and not is_built_in(iri) and not iri.startswith(_SYSTEM)
+    return value.type == "uri" and is_nameable(iri) and not is_built_in(iri) and not iri.startswith(_SYSTEM)
 
 
 def _batches(items: Sequence[str], size: int) -> Iterator[list[str]]:

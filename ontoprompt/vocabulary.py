@@ -8,6 +8,7 @@ classes of a resource before it meets its uses.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ _NOT_SCHEMA = {
     OWL + "versionIRI",
 }
 _LITERAL_RANGES = {RDFS + "Literal", RDF + "langString", RDF + "HTML", RDF + "XMLLiteral"}
+_NAMEABLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
 _LIST = (RDF + "first", RDF + "rest")
 
 TypeSet = tuple[str, ...]
@@ -116,6 +118,11 @@ class Facts:
 def is_built_in(iri: str) -> bool:
     """Whether an IRI belongs to RDF, RDFS, OWL or XSD themselves: never a term of a vocabulary."""
     return iri.startswith(BUILT_IN)
+
+
+def is_nameable(iri: str) -> bool:
+    """Whether a query can and may name an IRI: it is absolute, without what would need escaping, no code."""
+    return _NAMEABLE.fullmatch(iri) is not None and not iri.lower().startswith(("bif:", "sql:", "java:"))
 
 
 def is_literal_range(iri: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import pyoxigraph as ox
 import pytest
 
+from ontoprompt import sparql
 from ontoprompt.errors import ArtifactError, GraphError, QueryTimeoutError, SourceError
 from ontoprompt.execution import ResultSet, Value, open_store
 from ontoprompt.ontology import (
@@ -532,10 +533,12 @@ class FakeStore:
         self.asked: list[tuple[str, float]] = []
         self._cap, self._refuse, self._slow = cap, refuse, slow
         self._store = ox.Store()
-        self._store.load(input=text.encode(), format=ox.RdfFormat.TURTLE)
+        self._store.bulk_load(input=text.encode(), format=ox.RdfFormat.TURTLE, lenient=True)
 
     def query(self, text: str, *, timeout: float = 30.0, max_rows: int = 10_000) -> ResultSet:
         self.asked.append((text, timeout))
+        # As every real store does.
+        sparql.check_read_only(sparql.parse(text))
         if self._refuse and self._refuse in text:
             raise GraphError("The endpoint refused the query.")
         if self._slow and self._slow in text:
@@ -595,6 +598,20 @@ def test_a_survey_of_the_embedded_store(tmp_path: Path) -> None:
     assert {stage for stage, _, _ in stages} == {
         "count classes", "count properties", "describe terms", "observe properties",
     }  # fmt: skip
+
+
+def test_a_survey_is_not_misled_by_what_looks_like_an_iri() -> None:
+    text = (
+        "<http://x/a> a <http://x/C>, <bif:exit>, <http://x/C{1}> ; <http://x/offset> '+6:30', 'bif:exit' ;"
+        "<http://x/see> <bif:exit>, <sql:drop>, <http://x/b{2}> ; <http://x/p{3}> 1 ; <sql:drop> 2 ."
+    )
+    fake = FakeStore(text)
+    assert [term.iri for term in ontology_from_store(fake)] == [
+        "http://x/C",
+        "http://x/offset",
+        "http://x/see",
+    ]
+    assert not any("bif:" in asked or "sql:" in asked for asked, _ in fake.asked)
 
 
 def many_terms(count: int) -> str:
