@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -259,7 +260,7 @@ def check_read_only(query: Query) -> None:
 
 def _check_iri(iri: str) -> None:
     scheme, colon, _ = iri.partition(":")
-    if not colon or not scheme[:1].isalpha() or not all(c.isalnum() or c in "+-." for c in scheme):
+    if not colon or not re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
         raise UnsafeQueryError(f"<{iri}> is no absolute IRI.", "Write the IRI in full.")
     if scheme.lower() in _CODE_SCHEMES:
         raise UnsafeQueryError(

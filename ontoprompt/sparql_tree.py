@@ -89,6 +89,7 @@ def _explained(scanned: Scanned, place: int) -> QueryError:
             "The query would send a part of itself to another server (SERVICE).", "Ask the one graph only."
         )
     near = " ".join(scanned.original(place)[:40].split())
+    near = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in near)
     return QuerySyntaxError(
         f"The query cannot be read {f'near `{near}`' if near else 'at its end'}.",
         "Check it against SPARQL 1.1: braces, dots, prefixes.",
