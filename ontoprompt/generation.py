@@ -82,7 +82,7 @@ class TransformersGenerator:
 
     def __init__(self, name: str | Path, options: LoadOptions | None = None) -> None:
         self.options = options or LoadOptions()
-        self.path, self.name = _resolve(name)
+        self.path, self.name = resolve_model(name)
         self.model, self.tokenizer = _load(self.path, self.options)
         self.variant = _trained_variant(self.path)
         self._grammar_tokenizer: Any = None
@@ -249,7 +249,7 @@ class _GrammarMask:
         return matcher
 
 
-def _resolve(name: str | Path) -> tuple[str, str]:
+def resolve_model(name: str | Path) -> tuple[str, str]:
     """The folder or hub name to load, and what to call it."""
     if str(name) == DEFAULT_MODEL:
         from .settings import default_model_dir

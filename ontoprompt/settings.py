@@ -15,8 +15,8 @@ _PACKAGE = Path(__file__).parent
 
 def bundled(*parts: str) -> Path:
     """A file or folder that ships with the package: beside it in a checkout, inside it once installed."""
-    checkout = _PACKAGE.parent.joinpath(*parts)
-    return checkout if checkout.exists() and (_PACKAGE.parent / "pyproject.toml").exists() else _PACKAGE.joinpath("data", *parts)
+    in_checkout = (_PACKAGE.parent / "pyproject.toml").is_file()
+    return _PACKAGE.parent.joinpath(*parts) if in_checkout else _PACKAGE.joinpath("data", *parts)
 
 
 def default_index_dir() -> Path:

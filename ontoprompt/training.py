@@ -19,7 +19,7 @@ from typing import Any
 
 from .errors import ArtifactError, QueryError, UsageError
 from .ontology import Term
-from .pairs import Pair, PreparedPair, SkippedPairError, prepare, to_prompt, to_target
+from .pairs import Pair, PreparedPair, SkippedPairError, prepare, read_pairs, to_prompt, to_target
 from .pairs import Labels as Labels
 
 END = "<|endoftext|>"
@@ -181,13 +181,17 @@ class Sampler:
 
     def example(self, rng: Random, progress: float) -> Encoded:
         """One example; distractors come more often and in greater number as `progress` goes from 0 to 1."""
-        pairs = rng.choices([p for _, p in self.sets], [w for w, _ in self.sets])[0]
-        prepared = pairs[rng.randrange(len(pairs))]
-        distractors: list[Term] = []
-        if rng.random() < 0.15 + 0.35 * progress:
-            distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
-        prompt = to_prompt(prepared, self.config.variant, rng=rng, distractors=distractors, labels=self.labels)
-        return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))
+        while True:
+            pairs = rng.choices([p for _, p in self.sets], [w for w, _ in self.sets])[0]
+            prepared = pairs[rng.randrange(len(pairs))]
+            distractors: list[Term] = []
+            if rng.random() < 0.15 + 0.35 * progress:
+                distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
+            prompt = to_prompt(prepared, self.config.variant, rng=rng, distractors=distractors, labels=self.labels)
+            try:
+                return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))
+            except SkippedPairError:
+                continue
 
     def _distractors(self, prepared: PreparedPair, rng: Random, count: int) -> list[Term]:
         out: list[Term] = []
@@ -358,3 +362,54 @@ def save_generator(model: Any, tokenizer: Any, out: Path) -> None:
     was = model.dtype
     model.to(torch.float16).save_pretrained(out)
     model.to(was)
+
+
+def gold_labels(ontologies: Sequence[str | Path] = (), entity_labels: Path | None = None) -> Labels:
+    """Names for gold links: the bundled vocabularies (or `ontologies`), and a table of Wikidata item labels."""
+    from .ontology import load_ontology
+    from .settings import bundled
+
+    files = list(ontologies) or [f for f in (bundled("ontology", "dbpedia.ttl"), bundled("ontology", "wikidata-properties.ttl")) if f.is_file()]
+    names: dict[str, str] = {}
+    if entity_labels is not None:
+        try:
+            lines = entity_labels.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The label table {entity_labels} cannot be read: {error}.", "Give lines of identifier, tab, label.") from error
+        for line in lines:
+            identifier, tab, name = line.partition("\t")
+            if tab:
+                names[f"http://www.wikidata.org/entity/{identifier}"] = name.split("\t")[0]
+    return Labels([load_ontology([file]) for file in files], names)
+
+
+def train_from_files(
+    files: Sequence[Path],
+    out: Path,
+    config: TrainConfig,
+    *,
+    ontologies: Sequence[str] = (),
+    entity_labels: Path | None = None,
+    templates: int = 0,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Train from pairs files, weighted by the square root of their size, and template pairs as one more file."""
+    labels = gold_labels(ontologies, entity_labels)
+    sets: list[tuple[float, Sequence[PreparedPair]]] = []
+    for file in files:
+        if progress:
+            progress(f"reading {file.name}", 0, None)
+        prepared = prepare_all(read_pairs(file), labels, config.variant)
+        for reason, count in prepared.skipped.most_common():
+            if progress:
+                progress(f"left out of {file.name}: {reason}", count, count)
+        sets.append((math.sqrt(len(prepared.pairs)), prepared.pairs))
+    pool = list(labels.terms.values())
+    if templates:
+        from .ontology import Ontology
+        from .synthesis import template_pairs
+
+        names = {"": list(labels.entities.values()) or [p.label for s in sets for q in s[1] for p in q.entities] or ["Alpha", "Beta"]}
+        made = tuple(template_pairs(Ontology(tuple(t for t in pool if t.kind == "class" or t.usage >= 200), (), {}), names, templates, seed=config.seed))
+        sets.append((math.sqrt(len(made)), made))
+    return train_generator(sets, pool, out, config, progress=progress)

@@ -1,0 +1,119 @@
+"""Exact match of a generator with gold links: the right terms and entities, shuffled, nothing else.
+
+    python -m bench.exact_match --model DIR [--n N] [--seed S] [--data FOLDER] NAME...
+
+NAME is a file under the data folder (`ONTOPROMPT_DATA`), by default the two LC-QuAD test halves. A
+prediction counts when its canonical query equals the gold's: variables renamed, triple order
+ignored, literals counted. Also printed: the share that is equal when DISTINCT is ignored, and how
+many questions could not be written in symbols at all (they count as wrong).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from ontoprompt import sparql
+from ontoprompt.errors import QueryError
+from ontoprompt.generation import Request, TransformersGenerator
+from ontoprompt.grammar import Vocabulary, build_grammar
+from ontoprompt.pairs import Labels, Pair, SkippedPairError, prepare, to_prompt
+from ontoprompt.training import gold_labels
+
+
+def grammar_of(prompt) -> str:
+    return build_grammar(
+        Vocabulary(
+            classes=prompt.of("class"), properties=prompt.of("property", "statement"), entities=prompt.of("entity"),
+            literals=prompt.of("literal"), strings=prompt.of("string"), counts=prompt.of("literal"),
+        )
+    )
+
+
+def first_per_query(path: Path) -> list[Pair]:
+    """The question itself of each row, without its paraphrases."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    out = []
+    for row in rows:
+        query = row.get("sparql") or row.get("sparql_wikidata")
+        question = row.get("question")
+        if query and isinstance(question, str):
+            out.append(Pair(question, query, path.stem))
+    return out
+
+
+def without_distinct(canonical: str) -> str:
+    return re.sub(r"\bDISTINCT\b\s*", "", canonical)
+
+
+def run(generator: TransformersGenerator, path: Path, labels: Labels, n: int | None, seed: int, batch: int = 16) -> dict:
+    pairs = first_per_query(path)
+    if n:
+        pairs = Random(seed).sample(pairs, min(n, len(pairs)))
+    rng = Random(seed)
+    reasons: Counter[str] = Counter()
+    ready = []
+    for pair in pairs:
+        try:
+            prepared = prepare(pair, labels)
+        except SkippedPairError as reason:
+            reasons[str(reason)] += 1
+            continue
+        except QueryError:
+            reasons["gold does not parse"] += 1
+            continue
+        ready.append((prepared, to_prompt(prepared, generator.variant, rng=rng)))
+    right = loose = 0
+    misses = []
+    ready.sort(key=lambda r: len(r[1].text))
+    for start in range(0, len(ready), batch):
+        part = ready[start : start + batch]
+        outs = generator.generate([Request(p, grammar_of(p)) for _, p in part], candidates=2)
+        for (prepared, prompt), candidates in zip(part, outs, strict=True):
+            gold = sparql.canonical(prepared.query)
+            got = ""
+            if candidates:
+                try:
+                    got = sparql.canonical(sparql.parse(candidates[0].sparql))
+                except QueryError:
+                    reasons["prediction does not parse"] += 1
+            right += got == gold
+            loose += without_distinct(got) == without_distinct(gold)
+            if got != gold:
+                misses.append({"question": prepared.pair.question, "gold": prepared.pair.query, "got": candidates[0].text if candidates else "", "prompt": prompt.text})
+    return {
+        "file": path.name, "n": len(pairs), "exact_match": round(right / len(pairs), 4), "ignoring_distinct": round(loose / len(pairs), 4),
+        "not_written": dict(reasons), "setting": "gold links", "model": generator.name, "seed": seed, "misses": misses,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=["lcquad1/test_a.jsonl", "lcquad2/test_a.jsonl"])
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--data", default=os.environ.get("ONTOPROMPT_DATA", ""))
+    parser.add_argument("--n", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--misses", type=Path)
+    arguments = parser.parse_args()
+    data = Path(arguments.data)
+    labels = gold_labels(entity_labels=data / "wikidata" / "entity-labels.tsv")
+    generator = TransformersGenerator(arguments.model)
+    for name in arguments.names:
+        result = run(generator, data / name, labels, arguments.n, arguments.seed)
+        misses = result.pop("misses")
+        print(json.dumps(result), flush=True)
+        if arguments.misses:
+            with arguments.misses.open("a", encoding="utf-8") as out:
+                for miss in misses:
+                    out.write(json.dumps(miss, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
+

@@ -1,0 +1,309 @@
+"""The `ontoprompt` command: parse flags, call the library, print. Results on stdout, the rest on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .errors import OntopromptError, UsageError
+
+if TYPE_CHECKING:
+    from .pipeline import AskOptions
+    from .settings import Settings
+
+_GRAPH = "RDF file, folder of RDF files, or URL of a SPARQL endpoint. Default: the sample graph."
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        debug = click.get_current_context().find_root().params.get("debug", False)
+        try:
+            command(*args, **kwargs)
+        except OntopromptError as error:
+            if debug:
+                raise
+            _complain(error)
+            sys.exit(error.exit_status)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            sys.exit(130)
+        except BrokenPipeError:
+            # The reader of stdout has gone; nothing is left to say to it.
+            sys.stderr.close()
+            sys.exit(0)
+        except (OSError, MemoryError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            if debug:
+                raise
+            click.echo(f"Error: something unexpected went wrong ({type(error).__name__}: {str(error)[:200]}).", err=True)
+            click.echo("Run again with `ontoprompt --debug …` and report what it prints.", err=True)
+            sys.exit(2)
+
+    return run
+
+
+def _complain(error: OntopromptError) -> None:
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ontoprompt")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Ask a knowledge graph in plain English and get a SPARQL query that can be trusted, with its answer."""
+
+
+def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed((
+        click.option("--index", metavar="NAME|DIR", help="Index of the vocabulary. Default: made for the graph on first use."),
+        click.option("--kg", metavar="FILE|DIR|URL", help=_GRAPH),
+        click.option("--model", metavar="NAME|DIR", help="Generator: a folder, a hub name, or openai:URL#MODEL. Default: the one that ships."),
+        click.option("--prompt", metavar="VARIANT", help="Prompt variant: question, terms, nsql or nsql-symbols."),
+        click.option("--examples", type=click.IntRange(0, 20), help="Worked examples in the prompt, the nearest of the index's pairs."),
+        click.option("--top-k", type=click.IntRange(1, 40), help="Terms in the fragment."),
+        click.option("--candidates", type=click.IntRange(1, 50), help="Queries to generate."),
+        click.option("--timeout", type=click.FloatRange(0.1, 3600), help="Seconds for the graph to answer."),
+        click.option("--limit", type=click.IntRange(1, 100_000), help="Rows at most."),
+    )):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("question")
+@_ask_flags
+@click.option("--entity", multiple=True, metavar="MENTION=IRI", help="Pin what a mention means; may be repeated.")
+@click.option("--term", multiple=True, metavar="IRI", help="Pin a term; may be repeated.")
+@click.option("--no-execute", is_flag=True, help="Only write the query.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--explain", is_flag=True, help="Show links, terms, prompt, candidates and timings.")
+@_guarded
+def ask(question: str, entity: tuple[str, ...], term: tuple[str, ...], no_execute: bool, as_json: bool, explain: bool, **flags: Any) -> None:
+    """Answer QUESTION; `-` reads one question a line from standard input and prints JSON lines."""
+    import json
+
+    from .settings import load_settings
+
+    settings = load_settings(**flags)
+    pins = _pins(entity, term)
+    batch = question == "-"
+    if not batch:
+        from .pipeline import checked_question
+
+        checked_question(question)
+    engine = _engine(settings)
+    from .output import answer_json, print_answer
+
+    if not batch:
+        answer = engine.ask(question, _options(settings, pins, not no_execute, engine, question))
+        if as_json:
+            click.echo(json.dumps(answer_json(answer), ensure_ascii=False))
+        else:
+            print_answer(answer, explain=explain)
+        return
+    status = 0
+    for line in _lines(sys.stdin.buffer):
+        try:
+            row = answer_json(engine.ask(line, _options(settings, pins, not no_execute, engine, line)))
+        except OntopromptError as error:
+            status = status or error.exit_status
+            row = {"question": line, "error": error.message, "hint": error.hint, "exit_status": error.exit_status}
+        click.echo(json.dumps(row, ensure_ascii=False))
+        sys.stdout.flush()
+    sys.exit(status)
+
+
+def _lines(stream: Iterable[bytes]) -> Iterable[str]:
+    for raw in stream:
+        text = raw.decode("utf-8", errors="replace").strip()
+        if text:
+            yield text
+
+
+def _pins(entity: tuple[str, ...], term: tuple[str, ...]) -> Any:
+    from .retrieval import Pins
+
+    pairs: dict[str, str] = {}
+    for text in entity:
+        mention, separator, iri = text.partition("=")
+        if not separator or not mention.strip() or not iri.strip():
+            raise UsageError(f"--entity {text} is not MENTION=IRI.", "Write for example --entity 'Georgia=http://dbpedia.org/resource/Georgia_(country)'.")
+        pairs[mention.strip()] = _full_iri(iri)
+    return Pins(pairs, tuple(_full_iri(t) for t in term))
+
+
+def _full_iri(text: str) -> str:
+    """An IRI from an IRI, `<IRI>` or a prefixed name."""
+    import re
+
+    from .sparql import PREFIXES
+
+    text = text.strip().strip("<>")
+    prefix, _, local = text.partition(":")
+    iri = PREFIXES[prefix] + local if prefix in PREFIXES and not local.startswith("//") else text
+    if not re.fullmatch(r"[A-Za-z][\w+.-]*:[^\s<>\"{}|^`\\]+", iri):
+        raise UsageError(f"'{text}' is no IRI.", "Give a full IRI or a prefixed name such as dbo:capital.")
+    return iri
+
+
+def _options(settings: Settings, pins: Any, execute: bool, engine: Any, question: str) -> AskOptions:
+    from .pipeline import AskOptions
+
+    examples = ()
+    if settings.examples:
+        from .examples import nearest_examples
+
+        examples = nearest_examples(engine.retriever.index, question, settings.examples)
+    return AskOptions(
+        variant=settings.prompt, top_k=settings.top_k, candidates=settings.candidates, timeout=settings.timeout, limit=settings.limit,
+        execute=execute, pins=pins, examples=examples,
+    )
+
+
+def _engine(settings: Settings) -> Any:
+    from .assembly import open_engine
+    from .output import stderr_progress
+
+    return open_engine(settings, progress=stderr_progress())
+
+
+@main.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--name", help="Keep the index under this name.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write the index to this folder.")
+@click.option("--encoder", default="default", show_default=True, help="Encoder: default, a folder, or a sentence-transformers model name.")
+@click.option("--entities", metavar="FILE|URL", help="Also index the names of this graph's entities.")
+@click.option("--pairs", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON lines of question and sparql: trains the adapter, kept as worked examples.")
+@_guarded
+def index(sources: tuple[str, ...], name: str | None, out: Path | None, encoder: str, entities: str | None, pairs: Path | None) -> None:
+    """Build an index of the vocabulary in SOURCEs (files, folders, endpoints); without one, the default index again."""
+    from .indexing import build
+    from .output import stderr_progress
+
+    folder, terms, seconds = build(sources, name=name, out=out, encoder=encoder, entities=entities, pairs=pairs, progress=stderr_progress())
+    click.echo(f"{folder}: {terms:,} terms in {seconds:.1f} s")
+
+
+@main.command()
+@click.argument("text")
+@click.option("--index", metavar="NAME|DIR", help="Index to search. Default: the one that ships.")
+@click.option("--top-k", type=click.IntRange(1, 1000), default=10, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a term.")
+@_guarded
+def search(text: str, index: str | None, top_k: int, as_json: bool) -> None:
+    """The terms nearest to TEXT."""
+    import json
+
+    from .assembly import open_index
+    from .pipeline import checked_question
+    from .settings import load_settings
+
+    checked_question(text)
+    for hit in open_index(load_settings(index=index)).search(text, top_k):
+        row = {"iri": hit.term.iri, "kind": hit.term.kind, "label": hit.term.label, "score": round(hit.score, 4)}
+        click.echo(json.dumps(row, ensure_ascii=False) if as_json else f"{hit.score:6.3f}  {hit.term.label}  ({hit.term.kind})  <{hit.term.iri}>")
+
+
+@main.command()
+@click.argument("question")
+@_ask_flags
+@_guarded
+def prompt(question: str, **flags: Any) -> None:
+    """The prompt that QUESTION would be asked with; no model is loaded unless it decides the variant."""
+    from .assembly import open_index, open_linker
+    from .execution import open_store
+    from .output import stderr_progress
+    from .pipeline import checked_question
+    from .prompts import build_prompt
+    from .retrieval import Retriever, prefer_specific_types
+    from .settings import default_graph, load_settings
+
+    settings = load_settings(**flags)
+    question = checked_question(question)
+    kg = settings.kg or str(default_graph())
+    store = open_store(kg)
+    loaded = open_index(settings, store, progress=stderr_progress())
+    linker, _ = open_linker(kg, store, loaded, progress=stderr_progress())
+    retriever = Retriever(loaded, linker, store)
+    links = prefer_specific_types(retriever.link(question, rivals=1), retriever.terms)
+    fragment = retriever.retrieve(question, top_k=settings.top_k, links=links)
+    examples = ()
+    if settings.examples:
+        from .examples import nearest_examples
+
+        examples = nearest_examples(loaded, question, settings.examples)
+    click.echo(build_prompt(fragment, settings.prompt or "nsql", examples=examples).text, nl=False)
+
+
+@main.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option("--index", metavar="NAME|DIR", help="Vocabulary to check against. Default: the index that ships.")
+@_guarded
+def check(file: Any, index: str | None) -> None:
+    """Check the query in FILE (`-`: standard input): syntax, safety, terms, domains and ranges. Never executes it."""
+    from .assembly import open_index
+    from .settings import load_settings
+    from .validation import validate
+
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise UsageError("The query is not UTF-8 text.", "Save it as UTF-8.") from error
+    loaded = open_index(load_settings(index=index))
+    issues = validate(text, terms={t.iri: t for t in loaded.terms})
+    for issue in issues:
+        click.echo(f"{issue.severity}: {issue.message}")
+        if issue.alternatives:
+            click.echo(f"  known instead: {', '.join(issue.alternatives[:5])}")
+    if not issues:
+        click.echo("No issues.")
+    if any(i.severity == "error" for i in issues):
+        sys.exit(3)
+
+
+@main.group()
+def models() -> None:
+    """Plan where a model would go."""
+
+
+@models.command("plan")
+@click.argument("name")
+@click.option("--gpus", required=True, metavar="COUNTxSIZE", help="For example 2x24GiB.")
+@click.option("--quantize", type=click.Choice(["4bit", "8bit"]), help="Quantised weights.")
+@_guarded
+def models_plan(name: str, gpus: str, quantize: str | None) -> None:
+    """How accelerate would spread model NAME over GPUs that need not be here; loads a configuration, no weights."""
+    from .planning import plan
+
+    for line in plan(name, gpus, quantize):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("pairs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the checkpoint; a killed run resumes there.")
+@click.option("--ontology", "ontologies", multiple=True, metavar="FILE", help="Vocabulary of the queries; may be repeated.")
+@click.option("--entity-labels", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Tab-separated Wikidata identifier and label.")
+@click.option("--templates", type=click.IntRange(0), default=0, help="Template pairs to add, made from the ontologies.")
+@click.option("--minutes", type=click.FloatRange(0.05), default=40.0, show_default=True, help="Training time, counted over resumes.")
+@click.option("--layers", type=click.IntRange(1, 48), default=6, show_default=True)
+@click.option("--width", type=click.IntRange(64, 4096), default=384, show_default=True)
+@click.option("--vocabulary", type=click.IntRange(400, 100_000), default=12_000, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@_guarded
+def train(pairs: tuple[Path, ...], out: Path, ontologies: tuple[str, ...], entity_labels: Path | None, templates: int, minutes: float, layers: int, width: int, vocabulary: int, seed: int) -> None:
+    """Train a generator from PAIRS (JSON lines of question and sparql)."""
+    from .output import stderr_progress
+    from .training import TrainConfig, train_from_files
+
+    config = TrainConfig(minutes=minutes, layers=layers, width=width, vocabulary=vocabulary, seed=seed)
+    record = train_from_files(pairs, out, config, ontologies=ontologies, entity_labels=entity_labels, templates=templates, progress=stderr_progress())
+    click.echo(f"{out}: {record['seen']:,} examples seen in {record['minutes']:.1f} minutes")

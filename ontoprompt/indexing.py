@@ -1,0 +1,101 @@
+"""`ontoprompt index`: sources → an index folder, the default one when no source is given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .embedding import Adapter, load_encoder
+from .errors import UsageError
+from .index import build_index
+from .ontology import Ontology, load_ontology, ontology_from_store
+from .settings import bundled, default_graph, default_index_dir, named_index_dir
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def build(
+    sources: Sequence[str],
+    *,
+    name: str | None = None,
+    out: Path | None = None,
+    encoder: str = "default",
+    entities: str | None = None,
+    pairs: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Path, int, float]:
+    """Build an index; returns its folder, the number of terms and the seconds taken.
+
+    `pairs` trains an adapter and is kept with the index as worked examples. The default index keeps the
+    adapter that it ships with.
+    """
+    if name and out:
+        raise UsageError("--name and --out exclude each other.", "Give one of them.")
+    began = time.monotonic()
+    default = not sources
+    if sources and not (name or out):
+        name = _name_of(sources[0])
+    folder = out or (named_index_dir(name) if name else default_index_dir())
+    ontology = _ontology(sources, progress)
+    loaded = load_encoder(encoder)
+    adapter = None
+    if pairs is not None:
+        from .adapting import train_adapter
+        from .pairs import read_pairs
+        from .sparql import parse
+
+        known = {t.iri for t in ontology.terms}
+        examples = []
+        for pair in read_pairs(pairs):
+            gold = [iri for iri in sorted(parse(pair.query).iris()) if iri in known]
+            if gold:
+                examples.append((pair.question, gold))
+        if not examples:
+            raise UsageError(f"No query in {pairs} names a term of this vocabulary.", "Give pairs over the vocabulary that is indexed.")
+        adapter = train_adapter(examples, ontology.terms, loaded, progress=progress)
+    elif default and encoder == "default" and (default_index_dir() / "adapter.safetensors").is_file():
+        adapter = Adapter.load(default_index_dir() / "adapter.safetensors")
+    graph = entities or (str(default_graph()) if default else None)
+    index = build_index(ontology, folder, encoder=loaded, adapter=adapter, entities_from=_graph(graph), progress=progress)
+    if pairs is not None:
+        # Kept beside the index proper: worked examples may change without a new index.
+        temporary = folder / ".examples.jsonl.new"
+        shutil.copyfile(pairs, temporary)
+        os.replace(temporary, folder.parent / f"{folder.name}.examples.jsonl")
+    return folder, len(index.terms), time.monotonic() - began
+
+
+def _graph(source: str | None) -> object:
+    if source is None:
+        return None
+    if "://" in source:
+        from .execution import open_store
+
+        return open_store(source)
+    return Path(source)
+
+
+def _ontology(sources: Sequence[str], progress: Progress | None) -> Ontology:
+    if not sources:
+        return load_ontology([bundled("ontology", "dbpedia.ttl")], progress=progress)
+    endpoints = [s for s in sources if "://" in s]
+    files = [s for s in sources if "://" not in s]
+    parts = [load_ontology(files, progress=progress)] if files else []
+    if endpoints:
+        from .execution import open_store
+
+        parts += [ontology_from_store(open_store(e), progress=progress) for e in endpoints]
+    if len(parts) == 1:
+        return parts[0]
+    terms = {t.iri: t for part in reversed(parts) for t in part.terms}
+    return Ontology(tuple(terms.values()), tuple(s for p in parts for s in p.sources), {k: v for p in parts for k, v in p.prefixes.items()})
+
+
+def _name_of(source: str) -> str:
+    import re
+
+    stem = re.sub(r"[^A-Za-z0-9-]+", "-", Path(source.split("://")[-1]).stem).strip("-").lower()
+    return stem or "index"
