@@ -7,7 +7,7 @@ everything else is written by hand in the tables of `ontology/sample/` (see SAMP
 sections: `@Class, Class` opens one, the next line names the columns, every further line is one
 entity. A column is a term of the DBpedia ontology, with the unit of the cells in brackets where
 DBpedia's unit is another one: `length(km)` is written in metres. Cells hold several values with
-`; ` between them; an empty cell says nothing. `Label=Resource_name` gives an entity whose resource
+`; ` between them; an empty cell says nothing. The section `@+` adds facts to entities of other tables. `Label=Resource_name` gives an entity whose resource
 name is not its label.
 
 The script refuses what a reader could not trust: a term that `dbpedia.ttl` lacks, a name that no
@@ -46,6 +46,9 @@ DATATYPES = {"established": "gYear"}
 CONTINENTS = {
     "AF": "Africa", "AS": "Asia", "EU": "Europe", "NA": "North America", "OC": "Oceania", "SA": "South America",
 }  # fmt: skip
+
+# The class line `@+` of a section that adds facts to entities of other tables.
+MORE = ("+",)
 
 HEADER = f"""\
 # A graph of countries, cities, nature, people, films, books, music, companies, science and sport, in
@@ -318,17 +321,22 @@ def build() -> Graph:
     graph = Graph(read_vocabulary(HERE / "dbpedia.ttl"))
     rows = [row for path in sorted((HERE / "sample").glob("*.txt")) for row in read_table(path)]
     for row in rows:
-        graph.declare(row.where, row.label, row.resource, row.classes)
+        if row.classes != MORE:
+            graph.declare(row.where, row.label, row.resource, row.classes)
     codes = {cells["iso31661Code"]: row.resource for row in rows if "iso31661Code" in (cells := dict(row.cells))}
     problems = []
     for row in rows:
+        subject = graph.find(row.label) if row.classes == MORE else row.resource
+        if subject is None:
+            problems.append(f"{row.where}: nothing is named {row.label!r}")
+            continue
         for column, cell in row.cells:
             if column in ("a", "GEONAMES"):
                 continue
             prop, _, unit = column.rstrip(")").partition("(")
             for value in values(cell):
                 try:
-                    graph.add(row.where, row.resource, prop, unit or None, value)
+                    graph.add(row.where, subject, prop, unit or None, value)
                 except TableError as error:
                     problems.append(str(error))
     if problems:
