@@ -200,16 +200,24 @@ class _Builder:
         if name == "RelationalExpression":
             return self.comparison(node)
         if name in ("AdditiveExpression", "MultiplicativeExpression"):
-            operands = zip(node["op"], node["other"], strict=True)
-            signed = [_Node(operator, (self.expression(other),)) for operator, other in operands]
-            first = _Node("+" if name[0] == "A" else "*", (self.expression(node["expr"]),))
-            return _Node(name, (first, *signed), ordered="/" in node["op"])
+            return self.chain(node)
         if name.startswith("Unary"):
             inner = self.expression(node["expr"])
             if name == "UnaryNot" and isinstance(inner, _Node) and inner.label in ("EXISTS", "NOTEXISTS"):
                 return _Node("EXISTS" if inner.label[0] == "N" else "NOTEXISTS", inner.children)
             return _Node(name, (inner,))
         return self.call(node)
+
+    def chain(self, node: CompValue) -> _Node:
+        """A sum or a product as its signed operands, those of a bracket at its beginning included."""
+        operands: list[tuple[str, Any]] = []
+        first: Any = node
+        while isinstance(first, CompValue) and first.name == node.name:
+            operands = [*zip(first["op"], first["other"], strict=True), *operands]
+            first = first["expr"]
+        operands.insert(0, ("+" if node.name == "AdditiveExpression" else "*", first))
+        parts = [_Node(operator, (self.expression(operand),)) for operator, operand in operands]
+        return _Node(node.name, parts, ordered=any(operator == "/" for operator, _ in operands))
 
     def comparison(self, node: CompValue) -> _Node:
         operator = " ".join(node["op"].upper().split())

@@ -19,6 +19,8 @@ from ontoprompt.errors import QuerySyntaxError, UnsafeQueryError
 MAX_CHARACTERS = 20_000
 MAX_DIGITS = 300
 MAX_DEPTH = 20
+# Numbers are replaced by whole numbers from here on, so that one that was overlooked is not mistaken.
+FIRST_NUMBER = 8_000_000_000_000
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n\r]*)
@@ -29,7 +31,7 @@ _TOKEN = re.compile(
       | (?P<gap>(?<=["'])\s+(?=@[A-Za-z]|\^\^) | (?<=\^\^)\s+
               | (?<=[\w>)])\s+(?=\*|\+\?|[+?](?:[\s/|)]|$)))
       | (?P<stray>["'])
-      | (?P<name>(?:[^\W\d][\w.\u00b7-]*)?:(?:[^\s<>"'{}()\[\];,|^/*+?!&=\#\\$@~]|\\[^uU])*
+      | (?P<name>(?:[^\W\d][\w.\u00b7-]*)?:(?![.-])(?:[^\s<>"'{}()\[\];,|^/*+?!&=\#\\$@~]|\\[^uU])*
               | [?$][\w\u00b7\u0300-\u036f\u203f\u2040]* | @[A-Za-z0-9-]+ | [^\W\d]\w*)
       | (?P<number>[0-9]+\.[0-9]*[eE][+-]?[0-9]+ | \.?[0-9]+[eE][+-]?[0-9]+ | [0-9]*\.[0-9]+ | [0-9]+)
       | (?P<escape>\\.?)
@@ -43,7 +45,7 @@ _ESCAPED = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'"
 
 @dataclass(frozen=True)
 class Scanned:
-    """`plain` text in which a string is `"i"` for `strings[i]` and a number is i for `numbers[i - 1]`."""
+    """`plain` text in which `"i"` stands for `strings[i]` and FIRST_NUMBER + i for `numbers[i]`."""
 
     plain: str
     strings: tuple[str, ...]
@@ -100,7 +102,8 @@ def _replacement(kind: str, token: str, lists: dict[str, list[str]], depth: int)
         if len(token) > MAX_DIGITS:
             raise QuerySyntaxError("The query holds an endless number.", f"Use at most {MAX_DIGITS} digits.")
         lists[kind].append(token)
-        return str(len(lists[kind]))
+        # The space keeps apart what was two numbers.
+        return f"{FIRST_NUMBER + len(lists[kind]) - 1} "
     if kind == "stray":
         raise QuerySyntaxError("A string literal is not closed.", "Close the quotes.")
     if kind == "escape" and token[1:] in ("u", "U"):

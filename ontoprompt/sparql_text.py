@@ -81,7 +81,8 @@ def quote(text: str) -> str:
 
 def unknown(node: Any) -> UnsafeQueryError:
     """The error for a tree node that is on no list."""
-    what = getattr(node, "name", None) or type(node).__name__
+    what = str(getattr(node, "name", None) or type(node).__name__)
+    what = {"ServiceGraphPattern": "SERVICE"}.get(what, what)
     return UnsafeQueryError(
         f"The query holds a part that is not allowed ({what}).",
         "Only SELECT and ASK over the one graph are run: no SERVICE, no FROM, no update.",

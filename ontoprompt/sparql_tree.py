@@ -25,7 +25,7 @@ from rdflib.plugins.sparql.parserutils import CompValue
 from rdflib.term import BNode, Literal, URIRef, Variable
 
 from ontoprompt.errors import QueryError, QuerySyntaxError, UnsafeQueryError
-from ontoprompt.sparql_scan import Scanned, scan
+from ontoprompt.sparql_scan import FIRST_NUMBER, Scanned, scan
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 _UPDATE = re.compile(
@@ -58,6 +58,11 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
         return tree
     except ParseBaseException as error:
         raise _explained(scanned, error.loc) from None
+    except TypeError:
+        # rdflib 7.6 cannot negate a decimal; one only gets there that the scanner could not set apart.
+        raise QuerySyntaxError(
+            "A negative number runs into its neighbours.", "Put spaces around it."
+        ) from None
     except RecursionError:
         raise QuerySyntaxError(
             "The query is nested too deeply or has too many triples.", "Remove needless brackets and parts."
@@ -130,7 +135,10 @@ class _Reader:
         text = str(value)
         if str(value.datatype) == XSD + "boolean":
             return CompValue("literal", string=text, datatype=URIRef(XSD + "boolean"))
-        number = self.numbers[abs(int(text)) - 1]
+        place = abs(int(text)) - FIRST_NUMBER
+        if not 0 <= place < len(self.numbers):
+            raise QuerySyntaxError(f"The number {text} runs into its neighbours.", "Put spaces around it.")
+        number = self.numbers[place]
         kind = "double" if "e" in number.lower() else "decimal" if "." in number else "integer"
         sign = "-" if text[0] == "-" else ""
         return CompValue("literal", string=sign + number, datatype=URIRef(XSD + kind))
