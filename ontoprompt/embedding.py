@@ -70,7 +70,7 @@ class MiniLMEncoder:
         self._folder = folder or _packaged_model()
         self._model: _Bert | None = None
         self.fingerprint = _folder_fingerprint(self._folder)
-        self.dimension = int(_read_json(self._folder / "config.json")["hidden_size"])
+        self.dimension = int(_read_json(self._folder / "config.json").get("hidden_size", 0))
 
     def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
         if self._model is None:
@@ -181,12 +181,11 @@ class _Bert:
         from tokenizers import Tokenizer
 
         config = _read_json(folder / "config.json")
-        self._heads, self._eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
-        self._layers = int(config["num_hidden_layers"])
-        self.dimension = int(config["hidden_size"])
         try:
+            self._heads, self._eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
+            self._layers, self.dimension = int(config["num_hidden_layers"]), int(config["hidden_size"])
             self._weights: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise _damaged(folder, error) from error
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(_MAX_TOKENS)

@@ -128,11 +128,14 @@ class OntologyIndex:
         self._project = _projection(manifest.dimension, adapter)
 
     @classmethod
-    def load(cls, folder: str | Path, encoder: Encoder | None = None) -> OntologyIndex:
+    def load(
+        cls, folder: str | Path, encoder: Encoder | None = None, *, use_adapter: bool = True
+    ) -> OntologyIndex:
         """The index in `folder`, every file checked against the manifest before it is read.
 
-        `encoder`: the one to use; None: the one that the manifest names. Raises ArtifactError when the index
-        is missing, damaged, of another format, or built by another encoder.
+        `encoder`: the one to use; None: the one that the manifest names. Without `use_adapter`, scores are
+        plain cosines. Raises ArtifactError when the index is missing, damaged, of another format, or built by
+        another encoder.
         """
         opened = open_folder(Path(folder))
         manifest = Manifest.from_json(opened.manifest, Path(folder))
@@ -142,8 +145,12 @@ class OntologyIndex:
                 f"The index {folder} was built by another encoder than {encoder.name}, or another version.",
                 f"Build it again with `ontoprompt index --encoder {encoder.name}`.",
             )
+        if manifest.entities:
+            opened.path("entities.sqlite")
         terms = _read_terms(opened)
-        adapter = Adapter.load(opened.path("adapter.safetensors")) if manifest.adapter else None
+        adapter = (
+            Adapter.load(opened.path("adapter.safetensors")) if manifest.adapter and use_adapter else None
+        )
         if adapter is not None and adapter.question.shape[0] != manifest.dimension:
             raise ArtifactError(f"The adapter of the index {folder} does not fit its encoder.", _BUILD_HINT)
         return cls(opened.folder, manifest, terms, encoder, adapter, _read_rows(opened, manifest))
@@ -320,7 +327,7 @@ def _old_vectors(out: Path, encoder: Encoder) -> tuple[dict[str, Vectors], Any]:
 
 
 def _faiss_index(rows: Vectors, old: Any) -> tuple[Any, str]:
-    """The FAISS index of the rows and its factory string, by their number: exact; one byte a value; clustered.
+    """The FAISS index of the rows and its factory string, by their number: exact; a byte a value; clustered.
 
     One byte a value keeps the ranges of `old` when that is of the same type: a vector taken over then gets
     the very codes it had, however often the index is rebuilt.
