@@ -29,8 +29,12 @@ from ontoprompt.training import gold_labels
 def grammar_of(prompt) -> str:
     return build_grammar(
         Vocabulary(
-            classes=prompt.of("class"), properties=prompt.of("property", "statement"), entities=prompt.of("entity"),
-            literals=prompt.of("literal"), strings=prompt.of("string"), counts=prompt.of("literal"),
+            classes=prompt.of("class"),
+            properties=prompt.of("property", "statement"),
+            entities=prompt.of("entity"),
+            literals=prompt.of("literal"),
+            strings=prompt.of("string"),
+            counts=prompt.of("literal"),
         )
     )
 
@@ -51,7 +55,9 @@ def without_distinct(canonical: str) -> str:
     return re.sub(r"\bDISTINCT\b\s*", "", canonical)
 
 
-def run(generator: TransformersGenerator, path: Path, labels: Labels, n: int | None, seed: int, batch: int = 16) -> dict:
+def run(
+    generator: TransformersGenerator, path: Path, labels: Labels, n: int | None, seed: int, batch: int = 16
+) -> dict:
     pairs = first_per_query(path)
     if n:
         pairs = Random(seed).sample(pairs, min(n, len(pairs)))
@@ -85,15 +91,31 @@ def run(generator: TransformersGenerator, path: Path, labels: Labels, n: int | N
             right += got == gold
             loose += without_distinct(got) == without_distinct(gold)
             if got != gold:
-                misses.append({"question": prepared.pair.question, "gold": prepared.pair.query, "got": candidates[0].text if candidates else "", "prompt": prompt.text})
+                misses.append(
+                    {
+                        "question": prepared.pair.question,
+                        "gold": prepared.pair.query,
+                        "got": candidates[0].text if candidates else "",
+                        "prompt": prompt.text,
+                    }
+                )
     return {
-        "file": path.name, "n": len(pairs), "exact_match": round(right / len(pairs), 4), "ignoring_distinct": round(loose / len(pairs), 4),
-        "not_written": dict(reasons), "setting": "gold links", "model": generator.name, "seed": seed, "misses": misses,
+        "file": path.name,
+        "n": len(pairs),
+        "exact_match": round(right / len(pairs), 4),
+        "ignoring_distinct": round(loose / len(pairs), 4),
+        "not_written": dict(reasons),
+        "setting": "gold links",
+        "model": generator.name,
+        "seed": seed,
+        "misses": misses,
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", default=["lcquad1/test_a.jsonl", "lcquad2/test_a.jsonl"])
     parser.add_argument("--model", default="default")
     parser.add_argument("--data", default=os.environ.get("ONTOPROMPT_DATA", ""))
@@ -116,4 +138,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

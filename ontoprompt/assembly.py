@@ -48,7 +48,14 @@ def open_engine(settings: Settings, *, options: Any = None, progress: Progress |
     thread.join()
     if "error" in found:
         raise found["error"]
-    return Engine(Retriever(index, linker, store), found["generator"], store, index_name=str(index_dir(settings)), kg_name=store.name, labels=labels)
+    return Engine(
+        Retriever(index, linker, store),
+        found["generator"],
+        store,
+        index_name=str(index_dir(settings)),
+        kg_name=store.name,
+        labels=labels,
+    )
 
 
 def index_dir(settings: Settings) -> Path:
@@ -89,32 +96,50 @@ def open_index(settings: Settings, store: Store | None = None, *, progress: Prog
     if made_here and not (folder / "manifest.json").is_file():
         make_graph_index(settings, store, folder, progress)
     if not folder.exists():
-        raise ArtifactError(f"There is no index '{settings.index or folder}'.", "Make one with `ontoprompt index SOURCE --name NAME`, or leave out --index.")
-    return OntologyIndex.load(folder, load_encoder(settings.encoder) if settings.encoder != "default" else None)
+        raise ArtifactError(
+            f"There is no index '{settings.index or folder}'.",
+            "Make one with `ontoprompt index SOURCE --name NAME`, or leave out --index.",
+        )
+    return OntologyIndex.load(
+        folder, load_encoder(settings.encoder) if settings.encoder != "default" else None
+    )
 
 
-def make_graph_index(settings: Settings, store: Store | None, folder: Path, progress: Progress | None) -> None:
+def make_graph_index(
+    settings: Settings, store: Store | None, folder: Path, progress: Progress | None
+) -> None:
     """Index the vocabulary of a graph: declared and used terms of files, terms in use of an endpoint."""
     from .embedding import load_encoder
     from .index import build_index
     from .ontology import load_ontology, ontology_from_store
 
     if "://" in settings.kg:
-        ontology = ontology_from_store(store or open_store(settings.kg), time_budget=_ENDPOINT_BUDGET, progress=progress)
+        ontology = ontology_from_store(
+            store or open_store(settings.kg), time_budget=_ENDPOINT_BUDGET, progress=progress
+        )
     else:
         ontology = load_ontology([settings.kg], progress=progress)
     if not len(ontology):
-        raise SourceError(f"No class or property was found in {settings.kg}.", "Give a graph that holds data or an ontology.")
+        raise SourceError(
+            f"No class or property was found in {settings.kg}.",
+            "Give a graph that holds data or an ontology.",
+        )
     default = default_index_dir()
     adapter = None
-    if (default / "adapter.safetensors").is_file() and settings.encoder == "default" and any("dbpedia.org" in t.iri for t in ontology.terms):
+    if (
+        (default / "adapter.safetensors").is_file()
+        and settings.encoder == "default"
+        and any("dbpedia.org" in t.iri for t in ontology.terms)
+    ):
         from .embedding import Adapter
 
         adapter = Adapter.load(default / "adapter.safetensors")
     build_index(ontology, folder, encoder=load_encoder(settings.encoder), adapter=adapter, progress=progress)
 
 
-def open_linker(kg: str, store: Store, index: Any, *, progress: Progress | None = None) -> tuple[Linker | None, EntityIndex | None]:
+def open_linker(
+    kg: str, store: Store, index: Any, *, progress: Progress | None = None
+) -> tuple[Linker | None, EntityIndex | None]:
     """The linker of a graph: its own label index, made on first use, or a remote service for the two public graphs."""
     if "dbpedia.org/sparql" in kg:
         from .linkers import DBpediaLookupLinker

@@ -44,7 +44,10 @@ class ChatGenerator:
         """The generator of `openai:URL#MODEL`. Raises UsageError when one of the two is missing."""
         url, _, model = name.removeprefix("openai:").partition("#")
         if not re.match(r"https?://", url) or not model:
-            raise UsageError(f"'{name[:100]}' names no model server.", "Write openai:URL#MODEL, for example openai:http://localhost:11434/v1#qwen3.")
+            raise UsageError(
+                f"'{name[:100]}' names no model server.",
+                "Write openai:URL#MODEL, for example openai:http://localhost:11434/v1#qwen3.",
+            )
         return cls(url, model)
 
     def count_tokens(self, text: str) -> int:
@@ -64,22 +67,33 @@ class ChatGenerator:
                 expanded = request.prompt.expand(query)
                 sparql.parse(expanded)
             except QueryError as error:
-                messages += [{"role": "assistant", "content": reply}, {"role": "user", "content": f"That is no valid query: {error.message} Write it again."}]
+                messages += [
+                    {"role": "assistant", "content": reply},
+                    {"role": "user", "content": f"That is no valid query: {error.message} Write it again."},
+                ]
                 continue
             return (Candidate(query, expanded, 0.0),)
         return ()
 
     def _post(self, messages: Sequence[dict[str, str]]) -> str:
-        body = json.dumps({"model": self.model, "messages": list(messages), "temperature": 0, "max_tokens": 512}).encode()
+        body = json.dumps(
+            {"model": self.model, "messages": list(messages), "temperature": 0, "max_tokens": 512}
+        ).encode()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key := os.environ.get("ONTOPROMPT_API_KEY") or os.environ.get("OPENAI_API_KEY"):
             headers["Authorization"] = f"Bearer {key}"
-        reply = fetch(urllib.request.Request(f"{self.url}/chat/completions", data=body, headers=headers, method="POST"), timeout=self.timeout)
+        reply = fetch(
+            urllib.request.Request(f"{self.url}/chat/completions", data=body, headers=headers, method="POST"),
+            timeout=self.timeout,
+        )
         try:
             answer: Any = json.loads(reply.body)
             return str(answer["choices"][0]["message"]["content"])
         except (ValueError, LookupError, TypeError) as error:
-            raise GraphError("The model server answered with something that is no chat completion.", "Check the URL: it usually ends in /v1.") from error
+            raise GraphError(
+                "The model server answered with something that is no chat completion.",
+                "Check the URL: it usually ends in /v1.",
+            ) from error
 
 
 def extract_query(reply: str) -> str:
@@ -90,13 +104,17 @@ def extract_query(reply: str) -> str:
     start = _START.search(reply)
     if not start:
         return reply.strip()
-    text = reply[start.start():]
+    text = reply[start.start() :]
     depth = 0
     seen = False
     for position, char in enumerate(text):
         depth += (char == "{") - (char == "}")
         seen = seen or char == "{"
         if seen and depth == 0:
-            tail = re.match(r"(?:\s*(?:(?:GROUP|ORDER)\s+BY|HAVING|LIMIT|OFFSET|ASC|DESC|COUNT|\?\w+|\(|\)|\d+))*", text[position + 1:], re.I)
+            tail = re.match(
+                r"(?:\s*(?:(?:GROUP|ORDER)\s+BY|HAVING|LIMIT|OFFSET|ASC|DESC|COUNT|\?\w+|\(|\)|\d+))*",
+                text[position + 1 :],
+                re.I,
+            )
             return (text[: position + 1] + (tail.group() if tail else "")).strip()
     return text.strip()

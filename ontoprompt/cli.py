@@ -15,6 +15,7 @@ from .errors import OntopromptError, UsageError
 
 if TYPE_CHECKING:
     from .pipeline import AskOptions
+    from .prompts import Example
     from .settings import Settings
 
 _GRAPH = "RDF file, folder of RDF files, or URL of a SPARQL endpoint. Default: the sample graph."
@@ -38,10 +39,21 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             # The reader of stdout has gone; nothing is left to say to it.
             sys.stderr.close()
             sys.exit(0)
-        except (OSError, MemoryError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            MemoryError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:
             if debug:
                 raise
-            click.echo(f"Error: something unexpected went wrong ({type(error).__name__}: {str(error)[:200]}).", err=True)
+            click.echo(
+                f"Error: something unexpected went wrong ({type(error).__name__}: {str(error)[:200]}).",
+                err=True,
+            )
             click.echo("Run again with `ontoprompt --debug …` and report what it prints.", err=True)
             sys.exit(2)
 
@@ -62,17 +74,35 @@ def main(debug: bool) -> None:
 
 
 def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed((
-        click.option("--index", metavar="NAME|DIR", help="Index of the vocabulary. Default: made for the graph on first use."),
-        click.option("--kg", metavar="FILE|DIR|URL", help=_GRAPH),
-        click.option("--model", metavar="NAME|DIR", help="Generator: a folder, a hub name, or openai:URL#MODEL. Default: the one that ships."),
-        click.option("--prompt", metavar="VARIANT", help="Prompt variant: question, terms, nsql or nsql-symbols."),
-        click.option("--examples", type=click.IntRange(0, 20), help="Worked examples in the prompt, the nearest of the index's pairs."),
-        click.option("--top-k", type=click.IntRange(1, 40), help="Terms in the fragment."),
-        click.option("--candidates", type=click.IntRange(1, 50), help="Queries to generate."),
-        click.option("--timeout", type=click.FloatRange(0.1, 3600), help="Seconds for the graph to answer."),
-        click.option("--limit", type=click.IntRange(1, 100_000), help="Rows at most."),
-    )):
+    for option in reversed(
+        (
+            click.option(
+                "--index",
+                metavar="NAME|DIR",
+                help="Index of the vocabulary. Default: made for the graph on first use.",
+            ),
+            click.option("--kg", metavar="FILE|DIR|URL", help=_GRAPH),
+            click.option(
+                "--model",
+                metavar="NAME|DIR",
+                help="Generator: a folder, a hub name, or openai:URL#MODEL. Default: the one that ships.",
+            ),
+            click.option(
+                "--prompt", metavar="VARIANT", help="Prompt variant: question, terms, nsql or nsql-symbols."
+            ),
+            click.option(
+                "--examples",
+                type=click.IntRange(0, 20),
+                help="Worked examples in the prompt, the nearest of the index's pairs.",
+            ),
+            click.option("--top-k", type=click.IntRange(1, 40), help="Terms in the fragment."),
+            click.option("--candidates", type=click.IntRange(1, 50), help="Queries to generate."),
+            click.option(
+                "--timeout", type=click.FloatRange(0.1, 3600), help="Seconds for the graph to answer."
+            ),
+            click.option("--limit", type=click.IntRange(1, 100_000), help="Rows at most."),
+        )
+    ):
         command = option(command)
     return command
 
@@ -80,13 +110,23 @@ def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @click.argument("question")
 @_ask_flags
-@click.option("--entity", multiple=True, metavar="MENTION=IRI", help="Pin what a mention means; may be repeated.")
+@click.option(
+    "--entity", multiple=True, metavar="MENTION=IRI", help="Pin what a mention means; may be repeated."
+)
 @click.option("--term", multiple=True, metavar="IRI", help="Pin a term; may be repeated.")
 @click.option("--no-execute", is_flag=True, help="Only write the query.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--explain", is_flag=True, help="Show links, terms, prompt, candidates and timings.")
 @_guarded
-def ask(question: str, entity: tuple[str, ...], term: tuple[str, ...], no_execute: bool, as_json: bool, explain: bool, **flags: Any) -> None:
+def ask(
+    question: str,
+    entity: tuple[str, ...],
+    term: tuple[str, ...],
+    no_execute: bool,
+    as_json: bool,
+    explain: bool,
+    **flags: Any,
+) -> None:
     """Answer QUESTION; `-` reads one question a line from standard input and prints JSON lines."""
     import json
 
@@ -115,7 +155,12 @@ def ask(question: str, entity: tuple[str, ...], term: tuple[str, ...], no_execut
             row = answer_json(engine.ask(line, _options(settings, pins, not no_execute, engine, line)))
         except OntopromptError as error:
             status = status or error.exit_status
-            row = {"question": line, "error": error.message, "hint": error.hint, "exit_status": error.exit_status}
+            row = {
+                "question": line,
+                "error": error.message,
+                "hint": error.hint,
+                "exit_status": error.exit_status,
+            }
         click.echo(json.dumps(row, ensure_ascii=False))
         sys.stdout.flush()
     sys.exit(status)
@@ -135,7 +180,10 @@ def _pins(entity: tuple[str, ...], term: tuple[str, ...]) -> Any:
     for text in entity:
         mention, separator, iri = text.partition("=")
         if not separator or not mention.strip() or not iri.strip():
-            raise UsageError(f"--entity {text} is not MENTION=IRI.", "Write for example --entity 'Georgia=http://dbpedia.org/resource/Georgia_(country)'.")
+            raise UsageError(
+                f"--entity {text} is not MENTION=IRI.",
+                "Write for example --entity 'Georgia=http://dbpedia.org/resource/Georgia_(country)'.",
+            )
         pairs[mention.strip()] = _full_iri(iri)
     return Pins(pairs, tuple(_full_iri(t) for t in term))
 
@@ -157,14 +205,20 @@ def _full_iri(text: str) -> str:
 def _options(settings: Settings, pins: Any, execute: bool, engine: Any, question: str) -> AskOptions:
     from .pipeline import AskOptions
 
-    examples = ()
+    examples: tuple[Example, ...] = ()
     if settings.examples:
         from .examples import nearest_examples
 
         examples = nearest_examples(engine.retriever.index, question, settings.examples)
     return AskOptions(
-        variant=settings.prompt, top_k=settings.top_k, candidates=settings.candidates, timeout=settings.timeout, limit=settings.limit,
-        execute=execute, pins=pins, examples=examples,
+        variant=settings.prompt,
+        top_k=settings.top_k,
+        candidates=settings.candidates,
+        timeout=settings.timeout,
+        limit=settings.limit,
+        execute=execute,
+        pins=pins,
+        examples=examples,
     )
 
 
@@ -178,17 +232,43 @@ def _engine(settings: Settings) -> Any:
 @main.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--name", help="Keep the index under this name.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write the index to this folder.")
-@click.option("--encoder", default="default", show_default=True, help="Encoder: default, a folder, or a sentence-transformers model name.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the index to this folder."
+)
+@click.option(
+    "--encoder",
+    default="default",
+    show_default=True,
+    help="Encoder: default, a folder, or a sentence-transformers model name.",
+)
 @click.option("--entities", metavar="FILE|URL", help="Also index the names of this graph's entities.")
-@click.option("--pairs", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON lines of question and sparql: trains the adapter, kept as worked examples.")
+@click.option(
+    "--pairs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON lines of question and sparql: trains the adapter, kept as worked examples.",
+)
 @_guarded
-def index(sources: tuple[str, ...], name: str | None, out: Path | None, encoder: str, entities: str | None, pairs: Path | None) -> None:
+def index(
+    sources: tuple[str, ...],
+    name: str | None,
+    out: Path | None,
+    encoder: str,
+    entities: str | None,
+    pairs: Path | None,
+) -> None:
     """Build an index of the vocabulary in SOURCEs (files, folders, endpoints); without one, the default index again."""
     from .indexing import build
     from .output import stderr_progress
 
-    folder, terms, seconds = build(sources, name=name, out=out, encoder=encoder, entities=entities, pairs=pairs, progress=stderr_progress())
+    folder, terms, seconds = build(
+        sources,
+        name=name,
+        out=out,
+        encoder=encoder,
+        entities=entities,
+        pairs=pairs,
+        progress=stderr_progress(),
+    )
     click.echo(f"{folder}: {terms:,} terms in {seconds:.1f} s")
 
 
@@ -208,8 +288,17 @@ def search(text: str, index: str | None, top_k: int, as_json: bool) -> None:
 
     checked_question(text)
     for hit in open_index(load_settings(index=index)).search(text, top_k):
-        row = {"iri": hit.term.iri, "kind": hit.term.kind, "label": hit.term.label, "score": round(hit.score, 4)}
-        click.echo(json.dumps(row, ensure_ascii=False) if as_json else f"{hit.score:6.3f}  {hit.term.label}  ({hit.term.kind})  <{hit.term.iri}>")
+        row = {
+            "iri": hit.term.iri,
+            "kind": hit.term.kind,
+            "label": hit.term.label,
+            "score": round(hit.score, 4),
+        }
+        click.echo(
+            json.dumps(row, ensure_ascii=False)
+            if as_json
+            else f"{hit.score:6.3f}  {hit.term.label}  ({hit.term.kind})  <{hit.term.iri}>"
+        )
 
 
 @main.command()
@@ -235,7 +324,7 @@ def prompt(question: str, **flags: Any) -> None:
     retriever = Retriever(loaded, linker, store)
     links = prefer_specific_types(retriever.link(question, rivals=1), retriever.terms)
     fragment = retriever.retrieve(question, top_k=settings.top_k, links=links)
-    examples = ()
+    examples: tuple[Example, ...] = ()
     if settings.examples:
         from .examples import nearest_examples
 
@@ -245,7 +334,9 @@ def prompt(question: str, **flags: Any) -> None:
 
 @main.command()
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@click.option("--index", metavar="NAME|DIR", help="Vocabulary to check against. Default: the index that ships.")
+@click.option(
+    "--index", metavar="NAME|DIR", help="Vocabulary to check against. Default: the index that ships."
+)
 @_guarded
 def check(file: Any, index: str | None) -> None:
     """Check the query in FILE (`-`: standard input): syntax, safety, terms, domains and ranges. Never executes it."""
@@ -288,22 +379,66 @@ def models_plan(name: str, gpus: str, quantize: str | None) -> None:
 
 
 @main.command()
-@click.argument("pairs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the checkpoint; a killed run resumes there.")
-@click.option("--ontology", "ontologies", multiple=True, metavar="FILE", help="Vocabulary of the queries; may be repeated.")
-@click.option("--entity-labels", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Tab-separated Wikidata identifier and label.")
-@click.option("--templates", type=click.IntRange(0), default=0, help="Template pairs to add, made from the ontologies.")
-@click.option("--minutes", type=click.FloatRange(0.05), default=40.0, show_default=True, help="Training time, counted over resumes.")
+@click.argument(
+    "pairs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the checkpoint; a killed run resumes there.",
+)
+@click.option(
+    "--ontology",
+    "ontologies",
+    multiple=True,
+    metavar="FILE",
+    help="Vocabulary of the queries; may be repeated.",
+)
+@click.option(
+    "--entity-labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Tab-separated Wikidata identifier and label.",
+)
+@click.option(
+    "--templates", type=click.IntRange(0), default=0, help="Template pairs to add, made from the ontologies."
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.05),
+    default=40.0,
+    show_default=True,
+    help="Training time, counted over resumes.",
+)
 @click.option("--layers", type=click.IntRange(1, 48), default=6, show_default=True)
 @click.option("--width", type=click.IntRange(64, 4096), default=384, show_default=True)
 @click.option("--vocabulary", type=click.IntRange(400, 100_000), default=12_000, show_default=True)
 @click.option("--seed", type=int, default=7, show_default=True)
 @_guarded
-def train(pairs: tuple[Path, ...], out: Path, ontologies: tuple[str, ...], entity_labels: Path | None, templates: int, minutes: float, layers: int, width: int, vocabulary: int, seed: int) -> None:
+def train(
+    pairs: tuple[Path, ...],
+    out: Path,
+    ontologies: tuple[str, ...],
+    entity_labels: Path | None,
+    templates: int,
+    minutes: float,
+    layers: int,
+    width: int,
+    vocabulary: int,
+    seed: int,
+) -> None:
     """Train a generator from PAIRS (JSON lines of question and sparql)."""
     from .output import stderr_progress
     from .training import TrainConfig, train_from_files
 
     config = TrainConfig(minutes=minutes, layers=layers, width=width, vocabulary=vocabulary, seed=seed)
-    record = train_from_files(pairs, out, config, ontologies=ontologies, entity_labels=entity_labels, templates=templates, progress=stderr_progress())
+    record = train_from_files(
+        pairs,
+        out,
+        config,
+        ontologies=ontologies,
+        entity_labels=entity_labels,
+        templates=templates,
+        progress=stderr_progress(),
+    )
     click.echo(f"{out}: {record['seen']:,} examples seen in {record['minutes']:.1f} minutes")

@@ -19,7 +19,10 @@ def nearest_examples(index: Any, question: str, count: int) -> tuple[Example, ..
     folder = Path(index.folder)
     path = folder.parent / f"{folder.name}.examples.jsonl"
     if not path.is_file():
-        raise UsageError("This index keeps no worked examples.", "Build it with `ontoprompt index … --pairs FILE`, or leave out --examples.")
+        raise UsageError(
+            "This index keeps no worked examples.",
+            "Build it with `ontoprompt index … --pairs FILE`, or leave out --examples.",
+        )
     pairs = [p for p in read_pairs(path) if p.question.strip().lower() != question.strip().lower()]
     vectors = index.encoder.encode([question, *(p.question for p in pairs)])
     order = (vectors[1:] @ vectors[0]).argsort()[::-1][:count]

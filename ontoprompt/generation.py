@@ -96,7 +96,8 @@ class TransformersGenerator:
     def context(self) -> int:
         """How many tokens prompt and query may have together."""
         config = self.model.config
-        return int(getattr(config, "n_positions", None) or getattr(config, "max_position_embeddings", 2048))
+        sizes = (getattr(config, name, None) for name in ("n_positions", "max_position_embeddings"))
+        return int(next((size for size in sizes if size), 2048))
 
     def generate(self, requests: Sequence[Request], *, candidates: int = 5) -> list[tuple[Candidate, ...]]:
         """See `Generator`. Beam search (or sampling), every step masked by the request's grammar."""
@@ -126,7 +127,13 @@ class TransformersGenerator:
         how = (
             {"do_sample": True, "temperature": options.temperature, "num_return_sequences": candidates}
             if options.sample
-            else {"num_beams": candidates, "num_return_sequences": candidates, "do_sample": False, "length_penalty": 0.0, "early_stopping": True}
+            else {
+                "num_beams": candidates,
+                "num_return_sequences": candidates,
+                "do_sample": False,
+                "length_penalty": 0.0,
+                "early_stopping": True,
+            }
         )
         with torch.inference_mode():
             out = self.model.generate(
@@ -147,8 +154,12 @@ class TransformersGenerator:
         for index, request in enumerate(requests):
             found: dict[str, Candidate] = {}
             for row in range(index * candidates, (index + 1) * candidates):
-                candidate = self._candidate(request, out.sequences[row, width:].tolist(), transitions[row].tolist())
-                if candidate and (candidate.sparql not in found or candidate.score > found[candidate.sparql].score):
+                candidate = self._candidate(
+                    request, out.sequences[row, width:].tolist(), transitions[row].tolist()
+                )
+                if candidate and (
+                    candidate.sparql not in found or candidate.score > found[candidate.sparql].score
+                ):
                     found[candidate.sparql] = candidate
             results.append(tuple(sorted(found.values(), key=lambda c: -c.score)))
         return results
@@ -168,11 +179,18 @@ class TransformersGenerator:
 
         if self._grammar_tokenizer is None:
             self._grammar_tokenizer = llguidance.LLTokenizer(
-                self.tokenizer.backend_tokenizer.to_str(), n_vocab=self.model.config.vocab_size, eos_token=self.tokenizer.eos_token_id
+                self.tokenizer.backend_tokenizer.to_str(),
+                n_vocab=self.model.config.vocab_size,
+                eos_token=self.tokenizer.eos_token_id,
             )
-        matcher = llguidance.LLMatcher(self._grammar_tokenizer, llguidance.LLMatcher.grammar_from_lark(grammar))
+        matcher = llguidance.LLMatcher(
+            self._grammar_tokenizer, llguidance.LLMatcher.grammar_from_lark(grammar)
+        )
         if matcher.is_error():
-            raise NoQueryError(f"The grammar made for this question does not compile: {matcher.get_error()[:200]}", "Please report this question.")
+            raise NoQueryError(
+                f"The grammar made for this question does not compile: {matcher.get_error()[:200]}",
+                "Please report this question.",
+            )
         return matcher
 
     def biases(self, bias: Mapping[str, float]) -> dict[int, float]:
@@ -192,7 +210,9 @@ class _GrammarMask:
     far, not by its place.
     """
 
-    def __init__(self, owner: TransformersGenerator, requests: Sequence[Request], width: int, rows_each: int) -> None:
+    def __init__(
+        self, owner: TransformersGenerator, requests: Sequence[Request], width: int, rows_each: int
+    ) -> None:
         self.owner = owner
         self.width = width
         self.rows_each = rows_each
@@ -256,11 +276,16 @@ def resolve_model(name: str | Path) -> tuple[str, str]:
 
         folder = default_model_dir()
         if not (folder / "config.json").is_file():
-            raise ArtifactError("The generator that ships with ontoprompt is missing.", "Reinstall the package, or name a model with --model.")
+            raise ArtifactError(
+                "The generator that ships with ontoprompt is missing.",
+                "Reinstall the package, or name a model with --model.",
+            )
         return str(folder), "ontoprompt-small"
     path = Path(name)
     if path.exists() and not (path / "config.json").is_file():
-        raise ArtifactError(f"{path} holds no model: there is no config.json in it.", "Give the folder of a trained model.")
+        raise ArtifactError(
+            f"{path} holds no model: there is no config.json in it.", "Give the folder of a trained model."
+        )
     return str(name), str(name)
 
 
@@ -269,7 +294,9 @@ def _trained_variant(path: str) -> str:
     import json
 
     try:
-        return str(json.loads((Path(path) / "training.json").read_text(encoding="utf-8"))["config"]["variant"])
+        return str(
+            json.loads((Path(path) / "training.json").read_text(encoding="utf-8"))["config"]["variant"]
+        )
     except (OSError, KeyError, ValueError):
         return _DEFAULT_VARIANT
 
@@ -288,7 +315,11 @@ def _load(path: str, options: LoadOptions) -> tuple[Any, Any]:
         dtype = torch.float32 if not torch.cuda.is_available() else torch.float16
     else:
         dtype = getattr(torch, dtype)
-    arguments: dict[str, Any] = {"dtype": dtype, "trust_remote_code": options.trust_remote_code, "local_files_only": local or os.environ.get("HF_HUB_OFFLINE") == "1"}
+    arguments: dict[str, Any] = {
+        "dtype": dtype,
+        "trust_remote_code": options.trust_remote_code,
+        "local_files_only": local or os.environ.get("HF_HUB_OFFLINE") == "1",
+    }
     if options.device_map is not None:
         arguments["device_map"] = options.device_map
     if options.max_memory is not None:
@@ -298,14 +329,19 @@ def _load(path: str, options: LoadOptions) -> tuple[Any, Any]:
     if options.quantize is not None:
         from transformers import BitsAndBytesConfig
 
-        arguments["quantization_config"] = BitsAndBytesConfig(load_in_4bit=options.quantize == "4bit", load_in_8bit=options.quantize == "8bit")
+        arguments["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=options.quantize == "4bit", load_in_8bit=options.quantize == "8bit"
+        )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=options.trust_remote_code, local_files_only=arguments["local_files_only"])
+        tokenizer = AutoTokenizer.from_pretrained(
+            path, trust_remote_code=options.trust_remote_code, local_files_only=arguments["local_files_only"]
+        )
         model = AutoModelForCausalLM.from_pretrained(path, **arguments)
     except (OSError, ValueError, ImportError) as error:
         first = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ArtifactError(
-            f"The model '{path}' could not be loaded: {first}", "Check the name or folder; leave out --model for the one that ships with ontoprompt."
+            f"The model '{path}' could not be loaded: {first}",
+            "Check the name or folder; leave out --model for the one that ships with ontoprompt.",
         ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

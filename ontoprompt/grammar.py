@@ -48,7 +48,11 @@ def build_grammar(vocabulary: Vocabulary) -> str:
     if v.literals or v.strings:
         objects.append("literal")
     subject = "(var | entity)" if v.entities else "var"
-    typed = "(" + " | ".join(x for x, there in (("class", v.classes), ("entity", v.entities), ("var", True)) if there) + ")"
+    typed = (
+        "("
+        + " | ".join(x for x, there in (("class", v.classes), ("entity", v.entities), ("var", True)) if there)
+        + ")"
+    )
     triple = [f'{subject} " a" {typed}', 'var " rdfs:label" ' + ("(var | string)" if v.strings else "var")]
     if v.properties:
         triple.append(f"{subject} path ({' | '.join([*objects, *(['class'] if v.classes else [])])})")
@@ -78,7 +82,12 @@ def _lexicon(v: Vocabulary) -> list[str]:
         return " | ".join(json.dumps(f" {s}") for s in dict.fromkeys(surfaces))
 
     rules = [f"var: {one_of(VARIABLES)}", 'anyvar: var | " ?m"']
-    for name, surfaces in (("class", v.classes), ("property", v.properties), ("entity", v.entities), ("string", v.strings)):
+    for name, surfaces in (
+        ("class", v.classes),
+        ("property", v.properties),
+        ("entity", v.entities),
+        ("string", v.strings),
+    ):
         if surfaces:
             rules.append(f"{name}: {one_of(surfaces)}")
     if v.literals or v.strings:
@@ -88,7 +97,15 @@ def _lexicon(v: Vocabulary) -> list[str]:
 
 def _expressions(v: Vocabulary) -> list[str]:
     number = '(" 0" | " 1" | " 2")'
-    operand = " | ".join(['" YEAR (" anyvar " )"', "anyvar", number, *(["literal"] if v.literals or v.strings else []), *(["entity"] if v.entities else [])])
+    operand = " | ".join(
+        [
+            '" YEAR (" anyvar " )"',
+            "anyvar",
+            number,
+            *(["literal"] if v.literals or v.strings else []),
+            *(["entity"] if v.entities else []),
+        ]
+    )
     tests = [
         '(anyvar | " YEAR (" anyvar " )") compare operand',
         '" LANG (" anyvar " ) = \\"en\\""',
@@ -129,7 +146,9 @@ def _modifiers(v: Vocabulary) -> list[str]:
             f"order_group_{variable[1:]}? limit?"
         )
         # ?n exists only where the projection binds it; ordering by the aggregate itself is always legal.
-        rules.append(f'order_group_{variable[1:]}: " ORDER BY" (" ASC (" | " DESC (") (aggregate | " {variable}") " )"')
+        rules.append(
+            f'order_group_{variable[1:]}: " ORDER BY" (" ASC (" | " DESC (") (aggregate | " {variable}") " )"'
+        )
     rules = [r for r in rules if not r.startswith("order_group:")]
     # Projected variables are told apart by position: naming one twice is an error.
     # One lexeme a word: llguidance's lexer takes the longest match and does not step back.

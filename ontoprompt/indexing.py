@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .embedding import Adapter, load_encoder
 from .errors import UsageError
+from .execution import Store
 from .index import build_index
 from .ontology import Ontology, load_ontology, ontology_from_store
 from .settings import bundled, default_graph, default_index_dir, named_index_dir
@@ -54,12 +55,17 @@ def build(
             if gold:
                 examples.append((pair.question, gold))
         if not examples:
-            raise UsageError(f"No query in {pairs} names a term of this vocabulary.", "Give pairs over the vocabulary that is indexed.")
+            raise UsageError(
+                f"No query in {pairs} names a term of this vocabulary.",
+                "Give pairs over the vocabulary that is indexed.",
+            )
         adapter = train_adapter(examples, ontology.terms, loaded, progress=progress)
     elif default and encoder == "default" and (default_index_dir() / "adapter.safetensors").is_file():
         adapter = Adapter.load(default_index_dir() / "adapter.safetensors")
     graph = entities or (str(default_graph()) if default else None)
-    index = build_index(ontology, folder, encoder=loaded, adapter=adapter, entities_from=_graph(graph), progress=progress)
+    index = build_index(
+        ontology, folder, encoder=loaded, adapter=adapter, entities_from=_graph(graph), progress=progress
+    )
     if pairs is not None:
         # Kept beside the index proper: worked examples may change without a new index.
         temporary = folder / ".examples.jsonl.new"
@@ -68,7 +74,7 @@ def build(
     return folder, len(index.terms), time.monotonic() - began
 
 
-def _graph(source: str | None) -> object:
+def _graph(source: str | None) -> Path | Store | None:
     if source is None:
         return None
     if "://" in source:
@@ -91,7 +97,11 @@ def _ontology(sources: Sequence[str], progress: Progress | None) -> Ontology:
     if len(parts) == 1:
         return parts[0]
     terms = {t.iri: t for part in reversed(parts) for t in part.terms}
-    return Ontology(tuple(terms.values()), tuple(s for p in parts for s in p.sources), {k: v for p in parts for k, v in p.prefixes.items()})
+    return Ontology(
+        tuple(terms.values()),
+        tuple(s for p in parts for s in p.sources),
+        {k: v for p in parts for k, v in p.prefixes.items()},
+    )
 
 
 def _name_of(source: str) -> str:

@@ -17,8 +17,18 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul",
-            "august aug", "september sep sept", "october oct", "november nov", "december dec",
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
         ),
         start=1,
     )
@@ -31,7 +41,9 @@ _DATES = (
     re.compile(rf"\b(?P<name>{_MONTH})\.? (?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y>\d{{4}})\b", re.I),
 )
 _QUOTED = re.compile(r"\"([^\"]{1,80})\"|“([^”]{1,80})”|(?<!\w)'([^']{1,80})'(?!\w)|‘([^’]{1,80})’")
-_NUMBER = re.compile(r"(?<![\w.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)|(?<![\w])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])", re.I)
+_NUMBER = re.compile(
+    r"(?<![\w.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)|(?<![\w])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])", re.I
+)
 _SCALE = re.compile(r"\s*(thousand|million|billion|trillion)\b", re.I)
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 # "whose name starts with R", "contain the word pair": an unquoted string after a cue.
@@ -42,11 +54,12 @@ _CUED = re.compile(
 )
 _WORD_NUMBERS = {
     word: str(value)
-    for value, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+    for value, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
 }
 _NOT_A_STRING = frozenset(
-    "the a an in of their its his her name names word words letter title which that as on and or with "
-    "by to for is are be has have most more least".split()
+    ["the", "a", "an", "in", "of", "their", "its", "his", "her", "name", "names", "word", "words", "letter", "title", "which", "that", "as", "on", "and", "or", "with", "by", "to", "for", "is", "are", "be", "has", "have", "most", "more", "least"]
 )
 
 
@@ -67,7 +80,9 @@ class QuestionLiteral:
     def sparql(self, as_string: bool = False) -> str:
         """Its SPARQL form, as a plain string literal or as the type that it is."""
         if as_string or self.kind == "string":
-            escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+            escaped = (
+                self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+            )
             return f'"{escaped}"'
         if self.kind == "date":
             return f'"{self.value}"^^<http://www.w3.org/2001/XMLSchema#date>'

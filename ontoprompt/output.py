@@ -23,17 +23,37 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "restated": answer.restated,
         "confidence": answer.confidence,
         "doubts": list(answer.doubts),
-        "form": result.form if result else ("ask" if re.search(r"\bASK\b", answer.sparql.split("{")[0]) else "select"),
+        "form": result.form
+        if result
+        else ("ask" if re.search(r"\bASK\b", answer.sparql.split("{")[0]) else "select"),
         "rows": [
-            {name: value_json(v, answer.labels) for name, v in zip(result.variables, row, strict=True) if v is not None}
-            for row in (result.rows if result and result.form == "select" else ())
-        ],
+            {
+                name: value_json(v, answer.labels)
+                for name, v in zip(result.variables, row, strict=True)
+                if v is not None
+            }
+            for row in (result.rows if result else ())
+        ]
+        if result
+        else [],
         "boolean": result.boolean if result else None,
-        "entities": [{"iri": e.iri, "label": e.label, "mention": e.mention, "score": round(e.score, 4)} for e in answer.entities],
-        "terms": [{"iri": s.term.iri, "kind": s.term.kind, "label": s.term.label, "score": round(s.score, 4)} for s in answer.terms],
+        "entities": [
+            {"iri": e.iri, "label": e.label, "mention": e.mention, "score": round(e.score, 4)}
+            for e in answer.entities
+        ],
+        "terms": [
+            {"iri": s.term.iri, "kind": s.term.kind, "label": s.term.label, "score": round(s.score, 4)}
+            for s in answer.terms
+        ],
         "prompt": answer.prompt,
         "candidates": [
-            {"sparql": t.candidate.sparql, "score": round(t.candidate.score, 4), "issues": [i.message for i in t.issues], "rows": t.rows, "fate": t.note}
+            {
+                "sparql": t.candidate.sparql,
+                "score": round(t.candidate.score, 4),
+                "issues": [i.message for i in t.issues],
+                "rows": t.rows,
+                "fate": t.note,
+            }
             for t in answer.candidates
         ],
         "model": answer.model,
@@ -79,7 +99,9 @@ def print_answer(answer: Answer, *, explain: bool = False) -> None:
         line(f"Confidence {answer.confidence:.2f}.", "dim")
     line("")
     if console.is_terminal:
-        console.print(Syntax(_CONTROL.sub(" ", answer.sparql), "sparql", background_color="default", word_wrap=True))
+        console.print(
+            Syntax(_CONTROL.sub(" ", answer.sparql), "sparql", background_color="default", word_wrap=True)
+        )
     else:
         line(answer.sparql)
     if explain:
@@ -112,8 +134,12 @@ def cell_text(value: Value | None, labels: Mapping[str, str]) -> str:
 def explain_lines(answer: Answer) -> list[str]:
     """Mentions, links, terms, prompt, every candidate with its fate, timings."""
     lines = ["", "Entities:"]
-    lines += [f"  {e.mention!r} -> {e.label} <{e.iri}> ({e.score:.2f})" for e in answer.entities] or ["  none"]
-    lines += ["Terms:"] + [f"  {s.score:6.3f}  {s.term.label} ({s.term.kind}) <{s.term.iri}>" for s in answer.terms]
+    lines += [f"  {e.mention!r} -> {e.label} <{e.iri}> ({e.score:.2f})" for e in answer.entities] or [
+        "  none"
+    ]
+    lines += ["Terms:"] + [
+        f"  {s.score:6.3f}  {s.term.label} ({s.term.kind}) <{s.term.iri}>" for s in answer.terms
+    ]
     lines += ["Prompt:"] + [f"  | {x}" for x in answer.prompt.splitlines()]
     lines += ["Candidates:"]
     for t in answer.candidates:

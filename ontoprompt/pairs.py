@@ -73,14 +73,18 @@ def read_pairs(path: Path) -> Iterator[Pair]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"The pairs file {path} cannot be read: {error}.", "Give JSON lines with `question` and `sparql`.") from error
+        raise SourceError(
+            f"The pairs file {path} cannot be read: {error}.", "Give JSON lines with `question` and `sparql`."
+        ) from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise SourceError(f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line.") from error
+            raise SourceError(
+                f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line."
+            ) from error
         query = row.get("sparql") or row.get("sparql_wikidata") or row.get("query")
         asked = [row.get("question"), row.get("paraphrased_question"), *(row.get("paraphrases") or ())]
         # LC-QuAD 2.0 has empty lists and "n/a" where a question is missing.
@@ -162,20 +166,39 @@ def prepare(pair: Pair, labels: Labels) -> PreparedPair:
         if not name:
             raise SkippedPairError("an entity without a label")
         start, end = find_mention(pair.question, name)
-        entities.append(EntityLink(iri=iri, label=name, mention=pair.question[max(start, 0) : max(end, 0)], start=start, end=end, score=1.0))
+        entities.append(
+            EntityLink(
+                iri=iri,
+                label=name,
+                mention=pair.question[max(start, 0) : max(end, 0)],
+                start=start,
+                end=end,
+                score=1.0,
+            )
+        )
     spans = [(e.start, e.end) for e in entities if e.start >= 0]
     literals = tuple(
         literal
         for literal in find_literals(pair.question)
         if all(literal.end <= start or literal.start >= end for start, end in spans)
     )
-    names = {iri: labels.terms[iri].label for t in terms.values() for iri in (*t.domain, *t.range) if iri in labels.terms}
+    names = {
+        iri: labels.terms[iri].label
+        for t in terms.values()
+        for iri in (*t.domain, *t.range)
+        if iri in labels.terms
+    }
     names.update({t.iri: t.label for t in terms.values() if t.kind == "class"})
     return PreparedPair(pair, query, tuple(terms.values()), tuple(entities), literals, names)
 
 
 def to_prompt(
-    prepared: PreparedPair, variant: str, *, rng: Random | None = None, distractors: Sequence[Term] = (), labels: Mapping[str, str] | None = None
+    prepared: PreparedPair,
+    variant: str,
+    *,
+    rng: Random | None = None,
+    distractors: Sequence[Term] = (),
+    labels: Mapping[str, str] | None = None,
 ) -> Prompt:
     """The prompt of a prepared pair with its gold links and `distractors`, shuffled by `rng`."""
     terms = [*prepared.terms, *(t for t in distractors if t not in prepared.terms)]
@@ -197,7 +220,9 @@ def to_target(prepared: PreparedPair, prompt: Prompt) -> str:
     """The gold query as the model should write it after `prompt`: surfaces, short variables, one space
     between tokens. Raises SkippedPairError when a literal is not stated in the question."""
     names = prompt.names()
-    tokens = _TOKEN.findall(render(prepared.query, name=lambda iri: "a" if iri == RDF_TYPE else names.get(iri)))
+    tokens = _TOKEN.findall(
+        render(prepared.query, name=lambda iri: "a" if iri == RDF_TYPE else names.get(iri))
+    )
     literals = _literal_surfaces(prompt)
     aliases = [after for before, after in zip(tokens, tokens[1:], strict=False) if before == "AS"]
     if len(set(aliases)) > len(_ALIASES):
@@ -213,8 +238,10 @@ def to_target(prepared: PreparedPair, prompt: Prompt) -> str:
                     raise SkippedPairError("more than eight variables")
                 variables[token] = f"?{letter}"
             token = variables[token]
-        elif prompt.symbolic and (token.startswith('"') or token[0].isdigit()) and not (
-            tokens[index - 1] in ("LIMIT", "OFFSET") and _literal_key(token) not in literals
+        elif (
+            prompt.symbolic
+            and (token.startswith('"') or token[0].isdigit())
+            and not (tokens[index - 1] in ("LIMIT", "OFFSET") and _literal_key(token) not in literals)
         ):
             token = _as_surface(token, literals)
         elif prompt.symbolic and token.startswith("<") and token.endswith(">") and len(token) > 2:
@@ -252,7 +279,9 @@ def _as_surface(token: str, literals: Mapping[str, str]) -> str:
     surface = literals.get(_literal_key(bare))
     if surface is None:
         inner = re.fullmatch(r'"([\d.]+)"(?:\^\^\S+)?', bare)
-        surface = literals.get(repr(float(inner[1]))) if inner and re.fullmatch(r"\d+(\.\d+)?", inner[1]) else None
+        surface = (
+            literals.get(repr(float(inner[1]))) if inner and re.fullmatch(r"\d+(\.\d+)?", inner[1]) else None
+        )
         if surface is None:
             if token in ("0", "1", "2"):
                 return token

@@ -31,9 +31,7 @@ STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
 _BIAS = 6.0
 _DOUBT = 0.5
 _STOP = frozenset(
-    "a an the of in on at by for to from is are was were be been do does did has have had and or with as that which what who whom whose where "
-    "when why how many much there it its their his her me my i you us all any some give tell show list name find please can could say know count "
-    "number total than most more less least ever into out up about this these those also only other one people person thing things s t".split()
+    ["a", "an", "the", "of", "in", "on", "at", "by", "for", "to", "from", "is", "are", "was", "were", "be", "been", "do", "does", "did", "has", "have", "had", "and", "or", "with", "as", "that", "which", "what", "who", "whom", "whose", "where", "when", "why", "how", "many", "much", "there", "it", "its", "their", "his", "her", "me", "my", "i", "you", "us", "all", "any", "some", "give", "tell", "show", "list", "name", "find", "please", "can", "could", "say", "know", "count", "number", "total", "than", "most", "more", "less", "least", "ever", "into", "out", "up", "about", "this", "these", "those", "also", "only", "other", "one", "people", "person", "thing", "things", "s", "t"]
 )
 
 
@@ -96,7 +94,16 @@ class AskOptions:
 class Engine:
     """All stages, composed. Holds a retriever, a generator and, where there is one, a store."""
 
-    def __init__(self, retriever: Retriever, generator: Generator, store: Store | None = None, *, index_name: str = "", kg_name: str = "", labels: Any = None) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        generator: Generator,
+        store: Store | None = None,
+        *,
+        index_name: str = "",
+        kg_name: str = "",
+        labels: Any = None,
+    ) -> None:
         self.retriever = retriever
         self.generator = generator
         self.store = store
@@ -108,15 +115,25 @@ class Engine:
         """The fragment of a question; `widen` takes twice the terms and more rivals for each mention."""
         links = self.retriever.link(question, options.pins, rivals=4 if widen else 1)
         links = prefer_specific_types(links, self.retriever.terms)
-        return self.retriever.retrieve(question, top_k=options.top_k * (2 if widen else 1), links=links, pins=options.pins)
+        return self.retriever.retrieve(
+            question, top_k=options.top_k * (2 if widen else 1), links=links, pins=options.pins
+        )
 
     def prompt(self, fragment: Fragment, options: AskOptions) -> Prompt:
         """The prompt of a fragment in the asked variant, or the one that the generator was trained on."""
         variant = options.variant or self.generator.variant
         context = int(getattr(self.generator, "context", 4096))
-        return build_prompt(fragment, variant, examples=options.examples, budget=context - 200, count_tokens=self.generator.count_tokens)
+        return build_prompt(
+            fragment,
+            variant,
+            examples=options.examples,
+            budget=context - 200,
+            count_tokens=self.generator.count_tokens,
+        )
 
-    def ask(self, question: str, options: AskOptions | None = None, *, fragment: Fragment | None = None) -> Answer:
+    def ask(
+        self, question: str, options: AskOptions | None = None, *, fragment: Fragment | None = None
+    ) -> Answer:
         """Answer one question. Raises UsageError for a question that is none, NoQueryError when no candidate is
         valid, GraphError when the graph does not answer. `fragment` replaces what would be retrieved."""
         options = options or AskOptions()
@@ -144,7 +161,10 @@ class Engine:
             if fragment is not None or not options.execute or self.store is None:
                 break
         if best is None:
-            raise NoQueryError("No valid query could be written for this question.", "Word it differently, or pin a choice with --entity or --term.")
+            raise NoQueryError(
+                "No valid query could be written for this question.",
+                "Word it differently, or pin a choice with --entity or --term.",
+            )
         timings["total"] = time.monotonic() - began
         assert prompt is not None
         return self._answer(question, best, tried, prompt, options, timings)
@@ -152,16 +172,29 @@ class Engine:
     def request(self, prompt: Prompt) -> Request:
         """The generation request of a prompt: its grammar, and retrieval's scores as weights on the terms."""
         vocabulary = Vocabulary(
-            classes=prompt.of("class"), properties=prompt.of("property", "statement"), entities=prompt.of("entity"),
-            literals=prompt.of("literal"), strings=prompt.of("string"), counts=[s.text for s in prompt.surfaces if s.role == "literal" and s.sparql.isdigit()],
+            classes=prompt.of("class"),
+            properties=prompt.of("property", "statement"),
+            entities=prompt.of("entity"),
+            literals=prompt.of("literal"),
+            strings=prompt.of("string"),
+            counts=[s.text for s in prompt.surfaces if s.role == "literal" and s.sparql.isdigit()],
         )
         scores = {s.term.iri: s.score for s in prompt.fragment.terms}
         top = max(scores.values(), default=0.0)
-        bias = {s.text: max(-4.0, _BIAS * (scores[s.iri] - top)) for s in prompt.surfaces if s.iri in scores} if prompt.symbolic else {}
+        bias = (
+            {s.text: max(-4.0, _BIAS * (scores[s.iri] - top)) for s in prompt.surfaces if s.iri in scores}
+            if prompt.symbolic
+            else {}
+        )
         return Request(prompt, build_grammar(vocabulary), bias)
 
     def _choose(
-        self, candidates: Sequence[Candidate], prompt: Prompt, options: AskOptions, tried: list[TriedCandidate], timings: dict[str, float]
+        self,
+        candidates: Sequence[Candidate],
+        prompt: Prompt,
+        options: AskOptions,
+        tried: list[TriedCandidate],
+        timings: dict[str, float],
     ) -> tuple[TriedCandidate, ResultSet | None] | None:
         """The first candidate that validates and returns something; else the first that validates."""
         fallback: tuple[TriedCandidate, ResultSet | None] | None = None
@@ -174,9 +207,18 @@ class Engine:
                 tried.append(TriedCandidate(candidate, (), None, "not needed"))
                 continue
             with _timed(timings, "validate"):
-                issues = validate(candidate.sparql, terms=self.retriever.terms, allowed=[*known, *_statement_iris(prompt)], entities=entities)
+                issues = validate(
+                    candidate.sparql,
+                    terms=self.retriever.terms,
+                    allowed=[*known, *_statement_iris(prompt)],
+                    entities=entities,
+                )
             if candidate.truncated or any(i.severity == "error" for i in issues):
-                tried.append(TriedCandidate(candidate, tuple(issues), None, "cut off" if candidate.truncated else "refused"))
+                tried.append(
+                    TriedCandidate(
+                        candidate, tuple(issues), None, "cut off" if candidate.truncated else "refused"
+                    )
+                )
                 continue
             result: ResultSet | None = None
             note = ""
@@ -184,14 +226,20 @@ class Engine:
                 limited = sparql.with_limit(sparql.parse(candidate.sparql), options.limit)
                 try:
                     with _timed(timings, "execute"):
-                        result = self.store.query(limited.text(), timeout=max(0.1, deadline - time.monotonic()), max_rows=options.limit)
+                        result = self.store.query(
+                            limited.text(),
+                            timeout=max(0.1, deadline - time.monotonic()),
+                            max_rows=options.limit,
+                        )
                 except QueryTimeoutError:
                     if fallback is None and time.monotonic() >= deadline:
                         raise
                     tried.append(TriedCandidate(candidate, tuple(issues), None, "took too long"))
                     continue
                 note = "nothing found" if _nothing(result) else "chosen"
-            entry = TriedCandidate(candidate, tuple(issues), None if result is None else _rows(result), note or "chosen")
+            entry = TriedCandidate(
+                candidate, tuple(issues), None if result is None else _rows(result), note or "chosen"
+            )
             tried.append(entry)
             if result is None or not _nothing(result):
                 winner = (entry, result)
@@ -200,7 +248,13 @@ class Engine:
         return winner or fallback
 
     def _answer(
-        self, question: str, best: tuple[TriedCandidate, ResultSet | None], tried: Sequence[TriedCandidate], prompt: Prompt, options: AskOptions, timings: Mapping[str, float]
+        self,
+        question: str,
+        best: tuple[TriedCandidate, ResultSet | None],
+        tried: Sequence[TriedCandidate],
+        prompt: Prompt,
+        options: AskOptions,
+        timings: Mapping[str, float],
     ) -> Answer:
         chosen, result = best
         query = sparql.parse(chosen.candidate.sparql)
@@ -211,10 +265,21 @@ class Engine:
         confidence, doubts = judge(question, fragment, query, chosen, tried, result)
         text = sparql.with_limit(query, options.limit) if query.form == "select" else query
         return Answer(
-            question=question, sparql=sparql.render(text, name=sparql.prefixed, pretty=True) if _renderable() else text.text(),
-            restated=restate(query.text(), lambda iri: labels.get(iri) or sparql.prefixed(iri) or iri), confidence=confidence, result=result, labels=labels,
-            entities=used_entities, terms=fragment.terms, prompt=prompt.text, candidates=tuple(tried), model=self.generator.name,
-            index=self.index_name, kg=self.kg_name, timings=timings, doubts=doubts,
+            question=question,
+            sparql=sparql.render(text, name=sparql.prefixed, pretty=True) if _renderable() else text.text(),
+            restated=restate(query.text(), lambda iri: labels.get(iri) or sparql.prefixed(iri) or iri),
+            confidence=confidence,
+            result=result,
+            labels=labels,
+            entities=used_entities,
+            terms=fragment.terms,
+            prompt=prompt.text,
+            candidates=tuple(tried),
+            model=self.generator.name,
+            index=self.index_name,
+            kg=self.kg_name,
+            timings=timings,
+            doubts=doubts,
         )
 
     def _labels(self, iris: frozenset[str], result: ResultSet | None) -> dict[str, str]:
@@ -237,16 +302,27 @@ def _renderable() -> bool:
 
 def checked_question(question: str) -> str:
     """The question without control characters and outer spaces. Raises UsageError when nothing is left to ask."""
-    cleaned = re.sub(r"\s+", " ", re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+", " ", question)).strip()
+    cleaned = re.sub(
+        r"\s+", " ", re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+", " ", question)
+    ).strip()
     if not cleaned:
-        raise UsageError("The question is empty.", 'Ask something, for example: ontoprompt ask "What is the capital of France?"')
+        raise UsageError(
+            "The question is empty.",
+            'Ask something, for example: ontoprompt ask "What is the capital of France?"',
+        )
     if len(cleaned) > MAX_QUESTION:
-        raise UsageError(f"The question has {len(cleaned):,} characters; at most {MAX_QUESTION:,} can be read.", "Ask one thing at a time.")
+        raise UsageError(
+            f"The question has {len(cleaned):,} characters; at most {MAX_QUESTION:,} can be read.",
+            "Ask one thing at a time.",
+        )
     letters = [c for c in cleaned if c.isalpha()]
     if not letters:
         raise UsageError("The question holds no words.", "Ask in plain English.")
     if sum(c.isascii() or "\u00c0" <= c <= "\u024f" for c in letters) < len(letters) / 2:
-        raise UsageError("Only questions in English can be answered; this one is in another script.", "Ask in plain English; names may be in any script.")
+        raise UsageError(
+            "Only questions in English can be answered; this one is in another script.",
+            "Ask in plain English; names may be in any script.",
+        )
     return cleaned
 
 
@@ -271,7 +347,12 @@ def _is_zero(value: Value) -> bool:
 
 
 def judge(
-    question: str, fragment: Fragment, query: sparql.Query, chosen: TriedCandidate, tried: Sequence[TriedCandidate], result: ResultSet | None
+    question: str,
+    fragment: Fragment,
+    query: sparql.Query,
+    chosen: TriedCandidate,
+    tried: Sequence[TriedCandidate],
+    result: ResultSet | None,
 ) -> tuple[float, tuple[str, ...]]:
     """How far an answer can be trusted, 0 to 1, and what speaks against it in words.
 
@@ -283,11 +364,19 @@ def judge(
     used = [s for s in fragment.terms if s.term.iri in iris]
     doubts: list[str] = []
     fit = min((s.score for s in used), default=0.0)
-    unused = [e for e in fragment.entities if e.iri not in iris and e.score > 0.5 and not any(o.iri in iris and (o.start, o.end) == (e.start, e.end) for o in fragment.entities)]
+    unused = [
+        e
+        for e in fragment.entities
+        if e.iri not in iris
+        and e.score > 0.5
+        and not any(o.iri in iris and (o.start, o.end) == (e.start, e.end) for o in fragment.entities)
+    ]
     missing = uncovered(question, fragment, used)
     model = math.exp(chosen.candidate.score / max(1, len(chosen.candidate.token_logprobs)))
     rank = [t for t in tried if t.note != "not needed"].index(chosen) if chosen in tried else 0
-    score = 1.2 + 3.0 * (model - 0.85) + 4.0 * (fit - 0.45) - 0.9 * len(missing) - 1.2 * len(unused) - 0.35 * rank
+    score = (
+        1.2 + 3.0 * (model - 0.85) + 4.0 * (fit - 0.45) - 0.9 * len(missing) - 1.2 * len(unused) - 0.35 * rank
+    )
     weakest = min((e.score for e in fragment.entities if e.iri in iris), default=0.9)
     score += 2.0 * (weakest - 0.8)
     if missing:
@@ -308,8 +397,18 @@ def uncovered(question: str, fragment: Fragment, used: Sequence[ScoredTerm]) -> 
     from .retrieval import _stem
 
     spans = [(e.start, e.end) for e in fragment.entities] + [(x.start, x.end) for x in fragment.literals]
-    known = {_stem(w) for s in used for name in (s.term.label, *s.term.aliases) for w in re.findall(r"[a-z]+", name.lower())}
-    known |= {_stem(w) for s in used for iri in (*s.term.domain, *s.term.range) for w in re.findall(r"[a-z]+", fragment.labels.get(iri, "").lower())}
+    known = {
+        _stem(w)
+        for s in used
+        for name in (s.term.label, *s.term.aliases)
+        for w in re.findall(r"[a-z]+", name.lower())
+    }
+    known |= {
+        _stem(w)
+        for s in used
+        for iri in (*s.term.domain, *s.term.range)
+        for w in re.findall(r"[a-z]+", fragment.labels.get(iri, "").lower())
+    }
     out = []
     for match in re.finditer(r"[^\W\d_]+", question):
         word = match.group().lower()
@@ -329,4 +428,13 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
         timings[stage] = timings.get(stage, 0.0) + time.monotonic() - began
 
 
-__all__ = ["Answer", "AskOptions", "Engine", "QueryError", "checked_question", "judge", "replace", "uncovered"]
+__all__ = [
+    "Answer",
+    "AskOptions",
+    "Engine",
+    "QueryError",
+    "checked_question",
+    "judge",
+    "replace",
+    "uncovered",
+]

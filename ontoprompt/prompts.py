@@ -28,9 +28,20 @@ _STATEMENT_ROLES = {
 _SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w?:<])(?:(ps|pq|p): )?([cpels]\d{1,2})(?![\w:])')
 _LOCAL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*|\d+[A-Za-z0-9_]*")
 _DATATYPE_WORDS = {
-    "integer": "number", "nonNegativeInteger": "number", "positiveInteger": "number", "double": "number",
-    "float": "number", "decimal": "number", "int": "number", "gYear": "year", "date": "date",
-    "dateTime": "date", "string": "text", "langString": "text", "boolean": "yes or no", "Literal": "text",
+    "integer": "number",
+    "nonNegativeInteger": "number",
+    "positiveInteger": "number",
+    "double": "number",
+    "float": "number",
+    "decimal": "number",
+    "int": "number",
+    "gYear": "year",
+    "date": "date",
+    "dateTime": "date",
+    "string": "text",
+    "langString": "text",
+    "boolean": "yes or no",
+    "Literal": "text",
     "anyURI": "link",
 }
 _XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -94,9 +105,13 @@ def short_iri(iri: str) -> str:
     """An IRI as a prefixed name of a well-known prefix where that is legal, else in brackets."""
     best = ""
     for prefix, base in PREFIXES.items():
-        if iri.startswith(base) and len(base) > len(PREFIXES.get(best, "")) and _LOCAL_NAME.fullmatch(iri[len(base):]):
+        if (
+            iri.startswith(base)
+            and len(base) > len(PREFIXES.get(best, ""))
+            and _LOCAL_NAME.fullmatch(iri[len(base) :])
+        ):
             best = prefix
-    return f"{best}:{iri[len(PREFIXES[best]):]}" if best else f"<{iri}>"
+    return f"{best}:{iri[len(PREFIXES[best]) :]}" if best else f"<{iri}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +154,16 @@ def _draft(fragment: Fragment, symbolic: bool, rng: Random | None) -> _Draft:
         text = names[term.iri] = symbol("p", len(properties)) if symbolic else short_iri(term.iri)
         surfaces.append(Surface("property", text, f"<{term.iri}>", term.iri))
         if term.iri.startswith(_WDT):
-            local = term.iri[len(_WDT):]
+            local = term.iri[len(_WDT) :]
             for role, base in _STATEMENT_ROLES.items():
                 written = f"{role}: {text}" if symbolic else f"{role}:{local}"
                 surfaces.append(Surface("statement", written, f"<{base}{local}>", base + local))
     for entity in fragment.entities:
         if entity.iri in names:
             continue
-        text = names[entity.iri] = symbol("e", len({e.iri for e in fragment.entities})) if symbolic else short_iri(entity.iri)
+        text = names[entity.iri] = (
+            symbol("e", len({e.iri for e in fragment.entities})) if symbolic else short_iri(entity.iri)
+        )
         surfaces.append(Surface("entity", text, f"<{entity.iri}>", entity.iri))
     for literal in fragment.literals:
         if symbolic:
@@ -156,7 +173,9 @@ def _draft(fragment: Fragment, symbolic: bool, rng: Random | None) -> _Draft:
         else:
             surfaces.append(Surface("literal", literal.sparql(), literal.sparql()))
             if literal.kind != "string":
-                surfaces.append(Surface("string", literal.sparql(as_string=True), literal.sparql(as_string=True)))
+                surfaces.append(
+                    Surface("string", literal.sparql(as_string=True), literal.sparql(as_string=True))
+                )
     return _Draft(fragment, names, tuple(surfaces), symbolic)
 
 
@@ -172,9 +191,19 @@ def _blocks(draft: _Draft) -> str:
         if term.kind == "class":
             continue
         home = next((d for d in term.domain if d in tables), term.domain[0] if term.domain else "")
-        target = draft.word(term.range[0]) if term.range else "value" if term.kind == "datatype_property" else "thing"
-        name = f"{draft.surface[term.iri]} {term.label.lower()}" if draft.symbolic else draft.surface[term.iri]
-        tables.setdefault(home, []).append(f"  {name} {': ' if draft.symbolic else ''}{target}".replace("  :", " :"))
+        target = (
+            draft.word(term.range[0])
+            if term.range
+            else "value"
+            if term.kind == "datatype_property"
+            else "thing"
+        )
+        name = (
+            f"{draft.surface[term.iri]} {term.label.lower()}" if draft.symbolic else draft.surface[term.iri]
+        )
+        tables.setdefault(home, []).append(
+            f"  {name} {': ' if draft.symbolic else ''}{target}".replace("  :", " :")
+        )
     lines = []
     for iri, rows in tables.items():
         word = draft.word(iri) if iri else "thing"
@@ -224,8 +253,21 @@ def _question_only(draft: _Draft, examples: str) -> str:
 
 
 def _terms(draft: _Draft, examples: str) -> str:
-    lines = [f"-- {draft.surface[s.term.iri]} {_one_line(s.term.label)} ({s.term.kind.replace('_', ' ')})" for s in draft.fragment.terms]
-    return "\n".join([*lines, _entity_lines(draft), "", INSTRUCTION, "", f"{examples}-- {_one_line(draft.fragment.question)}", ""])
+    lines = [
+        f"-- {draft.surface[s.term.iri]} {_one_line(s.term.label)} ({s.term.kind.replace('_', ' ')})"
+        for s in draft.fragment.terms
+    ]
+    return "\n".join(
+        [
+            *lines,
+            _entity_lines(draft),
+            "",
+            INSTRUCTION,
+            "",
+            f"{examples}-- {_one_line(draft.fragment.question)}",
+            "",
+        ]
+    )
 
 
 def _nsql(draft: _Draft, examples: str) -> str:
@@ -295,5 +337,8 @@ def _within_symbols(fragment: Fragment) -> Fragment:
             room[letter] -= 1
             terms.append(scored)
     return replace(
-        fragment, terms=tuple(terms), entities=fragment.entities[: _LIMITS["e"]], literals=fragment.literals[: _LIMITS["l"]]
+        fragment,
+        terms=tuple(terms),
+        entities=fragment.entities[: _LIMITS["e"]],
+        literals=fragment.literals[: _LIMITS["l"]],
     )

@@ -30,7 +30,9 @@ _SEARCH = 200
 _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_STOP = frozenset("of the a an in on at by for to is are was were do does did has have had and or with from how many what which who whom whose where when".split())
+_STOP = frozenset(
+    ["of", "the", "a", "an", "in", "on", "at", "by", "for", "to", "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "and", "or", "with", "from", "how", "many", "what", "which", "who", "whom", "whose", "where", "when"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +54,31 @@ class VocabularyInUse:
 def vocabulary_in_use(store: Store) -> VocabularyInUse | None:
     """What a graph uses, by two grouped queries; None when it does not answer in time, which is no evidence."""
     try:
-        properties = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p LIMIT 20000", timeout=_USE_SECONDS, max_rows=20_000)
-        classes = store.query("SELECT ?c (COUNT(*) AS ?n) WHERE { ?s a ?c } GROUP BY ?c LIMIT 20000", timeout=_USE_SECONDS, max_rows=20_000)
+        properties = store.query(
+            "SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p LIMIT 20000",
+            timeout=_USE_SECONDS,
+            max_rows=20_000,
+        )
+        classes = store.query(
+            "SELECT ?c (COUNT(*) AS ?n) WHERE { ?s a ?c } GROUP BY ?c LIMIT 20000",
+            timeout=_USE_SECONDS,
+            max_rows=20_000,
+        )
     except (GraphError, QueryError):
         return None
-    counts = [{row[0].value: int(float(row[1].value)) for row in r.rows if row[0] and row[1]} for r in (properties, classes)]
+    counts = [
+        {row[0].value: int(float(row[1].value)) for row in r.rows if row[0] and row[1]}
+        for r in (properties, classes)
+    ]
     return VocabularyInUse(counts[0], counts[1])
 
 
 class Retriever:
     """Retrieves fragments from one index, and a linker and a graph where there are any."""
 
-    def __init__(self, index: OntologyIndex, linker: Linker | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, index: OntologyIndex, linker: Linker | None = None, store: Store | None = None
+    ) -> None:
         self.index = index
         self.linker = linker
         self.store = store
@@ -106,12 +121,20 @@ class Retriever:
         for mention, iri in (pins.entities if pins else {}).items():
             at = question.lower().find(mention.lower())
             if at < 0:
-                raise UsageError(f"The question does not hold the words '{mention}'.", "Give --entity MENTION=IRI with words of the question.")
+                raise UsageError(
+                    f"The question does not hold the words '{mention}'.",
+                    "Give --entity MENTION=IRI with words of the question.",
+                )
             out.append(EntityLink(iri, mention, question[at : at + len(mention)], at, at + len(mention), 1.0))
         return out
 
     def retrieve(
-        self, question: str, *, top_k: int = 12, links: Sequence[EntityLink] | None = None, pins: Pins | None = None
+        self,
+        question: str,
+        *,
+        top_k: int = 12,
+        links: Sequence[EntityLink] | None = None,
+        pins: Pins | None = None,
     ) -> Fragment:
         """The fragment of a question: at most `top_k` terms, best first, with entities and literals."""
         links = self.link(question, pins) if links is None else links
@@ -123,7 +146,10 @@ class Retriever:
         words = _stems(masked)
         ranked = sorted(
             (
-                ScoredTerm(self.terms[iri], score + _INCIDENT * (iri in incident) + _LEXICAL * _lexical(self.terms[iri], words))
+                ScoredTerm(
+                    self.terms[iri],
+                    score + _INCIDENT * (iri in incident) + _LEXICAL * _lexical(self.terms[iri], words),
+                )
                 for iri, score in scores.items()
             ),
             key=lambda s: (-s.score, s.term.iri),
@@ -131,7 +157,9 @@ class Retriever:
         chosen = ranked[:top_k]
         for iri in pins.terms if pins else ():
             if iri not in self.terms:
-                raise UsageError(f"The index holds no term {iri}.", "Give --term an IRI that `ontoprompt search` shows.")
+                raise UsageError(
+                    f"The index holds no term {iri}.", "Give --term an IRI that `ontoprompt search` shows."
+                )
             chosen = [ScoredTerm(self.terms[iri], 2.0), *(s for s in chosen if s.term.iri != iri)]
         labels = self._labels([s.term for s in chosen], links)
         return Fragment(question, tuple(chosen), tuple(links), literals, labels)
@@ -139,7 +167,11 @@ class Retriever:
     def _scores(self, texts: Sequence[str]) -> dict[str, float]:
         use = self.in_use
         if use is not None:
-            iris = [iri for iri in (*use.properties, *use.classes) if iri in self.terms and not iri.startswith(_RDF)]
+            iris = [
+                iri
+                for iri in (*use.properties, *use.classes)
+                if iri in self.terms and not iri.startswith(_RDF)
+            ]
             if iris:
                 per_text = [self.index.scores(text, iris) for text in texts]
                 return {iri: max(s[iri] for s in per_text) for iri in iris}
@@ -165,7 +197,9 @@ class Retriever:
         return frozenset(row[0].value for row in result.rows if row[0])
 
     def _labels(self, terms: Sequence[Term], links: Sequence[EntityLink]) -> dict[str, str]:
-        named = [iri for t in terms for iri in (t.iri, *t.domain, *t.range)] + [iri for link in links for iri in link.types]
+        named = [iri for t in terms for iri in (t.iri, *t.domain, *t.range)] + [
+            iri for link in links for iri in link.types
+        ]
         return {iri: self.terms[iri].label for iri in named if iri in self.terms}
 
 
@@ -180,7 +214,9 @@ def prefer_specific_types(links: Sequence[EntityLink], terms: Mapping[str, Term]
 
 
 def _free_literals(question: str, spans: Sequence[tuple[int, int]]) -> tuple[QuestionLiteral, ...]:
-    return tuple(x for x in find_literals(question) if not any(_overlap((x.start, x.end), span) for span in spans))
+    return tuple(
+        x for x in find_literals(question) if not any(_overlap((x.start, x.end), span) for span in spans)
+    )
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
@@ -189,7 +225,9 @@ def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
 
 def _masked(question: str, links: Sequence[EntityLink], terms: Mapping[str, Term]) -> str:
     """The question with mentions replaced by their type, so that names do not attract terms."""
-    for start, end, iri in sorted({(x.start, x.end, x.types[0] if x.types else "") for x in links if x.start >= 0}, reverse=True):
+    for start, end, iri in sorted(
+        {(x.start, x.end, x.types[0] if x.types else "") for x in links if x.start >= 0}, reverse=True
+    ):
         word = terms[iri].label if iri in terms else "it"
         question = f"{question[:start]}{word}{question[end:]}"
     return question

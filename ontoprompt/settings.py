@@ -45,7 +45,10 @@ def user_data_dir() -> Path:
 def named_index_dir(name: str) -> Path:
     """The folder of a user's index of that name. Raises UsageError for a name that is no plain word."""
     if not name or any(c in name for c in "/\\\0") or name.startswith("."):
-        raise UsageError(f"'{name}' is no name for an index.", "Use letters, digits and dashes, or give a folder with --out.")
+        raise UsageError(
+            f"'{name}' is no name for an index.",
+            "Use letters, digits and dashes, or give a folder with --out.",
+        )
     return user_data_dir() / "indexes" / name
 
 
@@ -77,10 +80,14 @@ def load_settings(**flags: Any) -> Settings:
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(f"The settings file {path} cannot be read: {error}.", "Correct it or remove it.") from error
+            raise UsageError(
+                f"The settings file {path} cannot be read: {error}.", "Correct it or remove it."
+            ) from error
         settings = _changed(settings, values, str(path))
     names = {f.name for f in fields(Settings)}
-    environment = {n: os.environ[f"ONTOPROMPT_{n.upper()}"] for n in names if os.environ.get(f"ONTOPROMPT_{n.upper()}")}
+    environment = {
+        n: os.environ[f"ONTOPROMPT_{n.upper()}"] for n in names if os.environ.get(f"ONTOPROMPT_{n.upper()}")
+    }
     settings = _changed(settings, environment, "the environment")
     return _changed(settings, {k: v for k, v in flags.items() if v is not None}, "the command line")
 
@@ -91,9 +98,13 @@ def _changed(settings: Settings, values: dict[str, Any], source: str) -> Setting
     for key, value in values.items():
         name = key.replace("-", "_")
         if name not in known:
-            raise UsageError(f"There is no setting '{key}' (in {source}).", f"Known settings: {', '.join(sorted(known))}.")
+            raise UsageError(
+                f"There is no setting '{key}' (in {source}).", f"Known settings: {', '.join(sorted(known))}."
+            )
         try:
             out[name] = known[name](value)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"The setting '{key}' (in {source}) cannot be {value!r}.", f"Give a {known[name].__name__}.") from error
+            raise UsageError(
+                f"The setting '{key}' (in {source}) cannot be {value!r}.", f"Give a {known[name].__name__}."
+            ) from error
     return replace(settings, **out)

@@ -19,25 +19,21 @@ from typing import Any
 
 from .errors import ArtifactError, QueryError, UsageError
 from .ontology import Term
-from .pairs import Pair, PreparedPair, SkippedPairError, prepare, read_pairs, to_prompt, to_target
 from .pairs import Labels as Labels
+from .pairs import Pair, PreparedPair, SkippedPairError, prepare, read_pairs, to_prompt, to_target
 
 END = "<|endoftext|>"
 SYMBOLS = tuple(
-    f" {letter}{number}" for letter, count in (("c", 16), ("p", 32), ("e", 16), ("l", 8), ("s", 8)) for number in range(1, count + 1)
+    f" {letter}{number}"
+    for letter, count in (("c", 16), ("p", 32), ("e", 16), ("l", 8), ("s", 8))
+    for number in range(1, count + 1)
 )
 _WORDS = tuple(
     " " + word
-    for word in (
-        "SELECT DISTINCT ASK WHERE FILTER OPTIONAL UNION MINUS NOT EXISTS COUNT SUM AVG MIN MAX GROUP BY HAVING ORDER ASC "
-        "DESC LIMIT OFFSET VALUES BIND AS IN CONTAINS REGEX LANG YEAR STR LCASE STRSTARTS CREATE TABLE rdfs:label p: ps: pq: "
-        "?a ?b ?c ?d ?e ?f ?g ?h ?n ?m a { } ( ) . ; , = < > <= >= != && || ! / ^ * + | : --"
-    ).split()
+    for word in ["SELECT", "DISTINCT", "ASK", "WHERE", "FILTER", "OPTIONAL", "UNION", "MINUS", "NOT", "EXISTS", "COUNT", "SUM", "AVG", "MIN", "MAX", "GROUP", "BY", "HAVING", "ORDER", "ASC", "DESC", "LIMIT", "OFFSET", "VALUES", "BIND", "AS", "IN", "CONTAINS", "REGEX", "LANG", "YEAR", "STR", "LCASE", "STRSTARTS", "CREATE", "TABLE", "rdfs:label", "p:", "ps:", "pq:", "?a", "?b", "?c", "?d", "?e", "?f", "?g", "?h", "?n", "?m", "a", "{", "}", "(", ")", ".", ";", ",", "=", "<", ">", "<=", ">=", "!=", "&&", "||", "!", "/", "^", "*", "+", "|", ":", "--"]
 )
 # One pre-token per word, digit, symbol or keyword, so that a symbol is one token in prompt and query alike.
-_SPLIT = (
-    r" ?\?[a-hnm](?![A-Za-z0-9])| ?[cpels][0-9]{1,2}(?![A-Za-z0-9])| ?(?:rdfs:label|ps:|pq:|p:)| ?[A-Za-z\u00c0-\u024f]+| ?[0-9]| ?(?:<=|>=|!=|&&|\|\||--)| ?[^\sA-Za-z0-9\u00c0-\u024f]|\s+(?!\S)|\s+"
-)
+_SPLIT = r" ?\?[a-hnm](?![A-Za-z0-9])| ?[cpels][0-9]{1,2}(?![A-Za-z0-9])| ?(?:rdfs:label|ps:|pq:|p:)| ?[A-Za-z\u00c0-\u024f]+| ?[0-9]| ?(?:<=|>=|!=|&&|\|\||--)| ?[^\sA-Za-z0-9\u00c0-\u024f]|\s+(?!\S)|\s+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +90,17 @@ def make_tokenizer(texts: Iterable[str], size: int) -> Any:
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=[END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=size,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     state = json.loads(tokenizer.to_str())
@@ -122,9 +124,20 @@ def new_model(config: TrainConfig, tokenizer: Any) -> Any:
     torch.manual_seed(config.seed)
     size = tokenizer.get_vocab_size()
     shape = CodeGenConfig(
-        vocab_size=size, n_positions=config.context, n_ctx=config.context, n_embd=config.width, n_layer=config.layers,
-        n_head=config.heads, rotary_dim=min(32, config.width // config.heads), n_inner=4 * config.width, resid_pdrop=0.0,
-        embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0, tie_word_embeddings=True,
+        vocab_size=size,
+        n_positions=config.context,
+        n_ctx=config.context,
+        n_embd=config.width,
+        n_layer=config.layers,
+        n_head=config.heads,
+        rotary_dim=min(32, config.width // config.heads),
+        n_inner=4 * config.width,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
+        tie_word_embeddings=True,
     )
     model = CodeGenForCausalLM(shape)
     _start_embeddings(model, tokenizer)
@@ -168,7 +181,13 @@ def encode_example(tokenizer: Any, prompt: str, target: str) -> Encoded:
 class Sampler:
     """Endless examples from weighted sets of pairs, each seen in a new order with new symbols and distractors."""
 
-    def __init__(self, sets: Sequence[tuple[float, Sequence[PreparedPair]]], pool: Sequence[Term], tokenizer: Any, config: TrainConfig):
+    def __init__(
+        self,
+        sets: Sequence[tuple[float, Sequence[PreparedPair]]],
+        pool: Sequence[Term],
+        tokenizer: Any,
+        config: TrainConfig,
+    ):
         self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
         self.pool = pool
         self.tokenizer = tokenizer
@@ -187,7 +206,9 @@ class Sampler:
             distractors: list[Term] = []
             if rng.random() < 0.15 + 0.35 * progress:
                 distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
-            prompt = to_prompt(prepared, self.config.variant, rng=rng, distractors=distractors, labels=self.labels)
+            prompt = to_prompt(
+                prepared, self.config.variant, rng=rng, distractors=distractors, labels=self.labels
+            )
             try:
                 return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))
             except SkippedPairError:
@@ -207,7 +228,10 @@ class Sampler:
 
     def batch(self, rng: Random, progress: float) -> list[Encoded]:
         """Examples of similar length that fill `tokens_per_batch` when padded."""
-        drawn = sorted((self.example(rng, progress) for _ in range(max(8, self.config.tokens_per_batch // 90))), key=lambda e: len(e.ids))
+        drawn = sorted(
+            (self.example(rng, progress) for _ in range(max(8, self.config.tokens_per_batch // 90))),
+            key=lambda e: len(e.ids),
+        )
         return [e for e in drawn if len(e.ids) <= 400]
 
 
@@ -229,7 +253,9 @@ def train_generator(
     import torch
 
     if not any(p for _, p in sets):
-        raise UsageError("There is no pair to train on.", "Give a file of JSON lines with `question` and `sparql`.")
+        raise UsageError(
+            "There is no pair to train on.", "Give a file of JSON lines with `question` and `sparql`."
+        )
     out.mkdir(parents=True, exist_ok=True)
     state_dir = out / "state"
     tokenizer = tokenizer or make_tokenizer(_tokenizer_texts(sets, pool, config), config.vocabulary)
@@ -239,7 +265,9 @@ def train_generator(
     decay = [p for p in model.parameters() if p.dim() > 1]
     other = [p for p in model.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}], lr=config.learning_rate, betas=(0.9, 0.97)
+        [{"params": decay, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
+        lr=config.learning_rate,
+        betas=(0.9, 0.97),
     )
     step, seen, spent = _resume(state_dir, init_from, model, optimizer)
     sampler = Sampler(sets, pool, tokenizer, config)
@@ -252,7 +280,11 @@ def train_generator(
     while spent < config.minutes:
         began = time.monotonic()
         done = spent / config.minutes
-        rate = config.learning_rate * min(1.0, (step + 1) / config.warmup) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        rate = (
+            config.learning_rate
+            * min(1.0, (step + 1) / config.warmup)
+            * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
         examples = sampler.batch(rng, done)
@@ -261,7 +293,13 @@ def train_generator(
         seen += len(examples)
         running = loss if step == 1 else 0.98 * running + 0.02 * loss if running else loss
         spent += (time.monotonic() - began) / 60
-        record = {"step": step, "seen": seen, "minutes": round(spent, 2), "loss": round(running, 4), "rate": round(rate, 6)}
+        record = {
+            "step": step,
+            "seen": seen,
+            "minutes": round(spent, 2),
+            "loss": round(running, 4),
+            "rate": round(rate, 6),
+        }
         if step % 25 == 0:
             log.write(json.dumps(record) + "\n")
             log.flush()
@@ -273,11 +311,15 @@ def train_generator(
     log.close()
     _save_state(state_dir, model, optimizer, tokenizer, (step, seen, spent))
     save_generator(model, tokenizer, out)
-    (out / "training.json").write_text(json.dumps({"config": asdict(config), **record}, indent=1), encoding="utf-8")
+    (out / "training.json").write_text(
+        json.dumps({"config": asdict(config), **record}, indent=1), encoding="utf-8"
+    )
     return record
 
 
-def _tokenizer_texts(sets: Sequence[tuple[float, Sequence[PreparedPair]]], pool: Sequence[Term], config: TrainConfig) -> Iterable[str]:
+def _tokenizer_texts(
+    sets: Sequence[tuple[float, Sequence[PreparedPair]]], pool: Sequence[Term], config: TrainConfig
+) -> Iterable[str]:
     for _, pairs in sets:
         for prepared in pairs[:20_000]:
             yield to_prompt(prepared, config.variant).text
@@ -305,8 +347,11 @@ def _step(model: Any, optimizer: Any, examples: Sequence[Encoded]) -> float:
             hidden = model.transformer(input_ids=ids).last_hidden_state
             # Only the query's positions reach the head: it is as dear as two layers.
             logits = model.lm_head(hidden[:, :-1][wanted[:, 1:]])
-        loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]], reduction="sum") / targets
-        loss.backward()
+        loss = (
+            torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]], reduction="sum")
+            / targets
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
@@ -328,19 +373,33 @@ def _resume(state_dir: Path, init_from: Path | None, model: Any, optimizer: Any)
         try:
             weights = load_file(init_from / "model.safetensors")
         except (OSError, ValueError) as error:
-            raise ArtifactError(f"The checkpoint {init_from} cannot be read: {error}.", "Give the folder of a trained generator.") from error
+            raise ArtifactError(
+                f"The checkpoint {init_from} cannot be read: {error}.",
+                "Give the folder of a trained generator.",
+            ) from error
         model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
     return 0, 0, 0.0
 
 
-def _save_state(state_dir: Path, model: Any, optimizer: Any, tokenizer: Any, counts: tuple[int, int, float]) -> None:
+def _save_state(
+    state_dir: Path, model: Any, optimizer: Any, tokenizer: Any, counts: tuple[int, int, float]
+) -> None:
     import torch
 
     state_dir.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(state_dir / "tokenizer.json"))
     temporary = state_dir / "state.pt.new"
     step, seen, spent = counts
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seen": seen, "spent": spent}, temporary)
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "seen": seen,
+            "spent": spent,
+        },
+        temporary,
+    )
     temporary.replace(state_dir / "state.pt")
 
 
@@ -357,7 +416,12 @@ def save_generator(model: Any, tokenizer: Any, out: Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=END, eos_token=END, unk_token=END, pad_token=END, clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer,
+        bos_token=END,
+        eos_token=END,
+        unk_token=END,
+        pad_token=END,
+        clean_up_tokenization_spaces=False,
     ).save_pretrained(out)
     was = model.dtype
     model.to(torch.float16).save_pretrained(out)
@@ -369,13 +433,20 @@ def gold_labels(ontologies: Sequence[str | Path] = (), entity_labels: Path | Non
     from .ontology import load_ontology
     from .settings import bundled
 
-    files = list(ontologies) or [f for f in (bundled("ontology", "dbpedia.ttl"), bundled("ontology", "wikidata-properties.ttl")) if f.is_file()]
+    files = list(ontologies) or [
+        f
+        for f in (bundled("ontology", "dbpedia.ttl"), bundled("ontology", "wikidata-properties.ttl"))
+        if f.is_file()
+    ]
     names: dict[str, str] = {}
     if entity_labels is not None:
         try:
             lines = entity_labels.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"The label table {entity_labels} cannot be read: {error}.", "Give lines of identifier, tab, label.") from error
+            raise UsageError(
+                f"The label table {entity_labels} cannot be read: {error}.",
+                "Give lines of identifier, tab, label.",
+            ) from error
         for line in lines:
             identifier, tab, name = line.partition("\t")
             if tab:
@@ -409,7 +480,18 @@ def train_from_files(
         from .ontology import Ontology
         from .synthesis import template_pairs
 
-        names = {"": list(labels.entities.values()) or [p.label for s in sets for q in s[1] for p in q.entities] or ["Alpha", "Beta"]}
-        made = tuple(template_pairs(Ontology(tuple(t for t in pool if t.kind == "class" or t.usage >= 200), (), {}), names, templates, seed=config.seed))
+        names = {
+            "": list(labels.entities.values())
+            or [p.label for s in sets for q in s[1] for p in q.entities]
+            or ["Alpha", "Beta"]
+        }
+        made = tuple(
+            template_pairs(
+                Ontology(tuple(t for t in pool if t.kind == "class" or t.usage >= 200), (), {}),
+                names,
+                templates,
+                seed=config.seed,
+            )
+        )
         sets.append((math.sqrt(len(made)), made))
     return train_generator(sets, pool, out, config, progress=progress)
