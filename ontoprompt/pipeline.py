@@ -23,7 +23,7 @@ from .generation import Candidate, Generator, Request
 from .grammar import Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
 from .restating import restate
-from .retrieval import Pins, Retriever, prefer_specific_types
+from .retrieval import Pins, Retriever, prefer_specific_types, said_stems, stem
 from .validation import Issue, validate
 
 MAX_QUESTION = 2_000
@@ -31,7 +31,98 @@ STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
 _BIAS = 6.0
 _DOUBT = 0.5
 _STOP = frozenset(
-    ["a", "an", "the", "of", "in", "on", "at", "by", "for", "to", "from", "is", "are", "was", "were", "be", "been", "do", "does", "did", "has", "have", "had", "and", "or", "with", "as", "that", "which", "what", "who", "whom", "whose", "where", "when", "why", "how", "many", "much", "there", "it", "its", "their", "his", "her", "me", "my", "i", "you", "us", "all", "any", "some", "give", "tell", "show", "list", "name", "find", "please", "can", "could", "say", "know", "count", "number", "total", "than", "most", "more", "less", "least", "ever", "into", "out", "up", "about", "this", "these", "those", "also", "only", "other", "one", "people", "person", "thing", "things", "s", "t"]
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "to",
+        "from",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "and",
+        "or",
+        "with",
+        "as",
+        "that",
+        "which",
+        "what",
+        "who",
+        "whom",
+        "whose",
+        "where",
+        "when",
+        "why",
+        "how",
+        "many",
+        "much",
+        "there",
+        "it",
+        "its",
+        "their",
+        "his",
+        "her",
+        "me",
+        "my",
+        "i",
+        "you",
+        "us",
+        "all",
+        "any",
+        "some",
+        "give",
+        "tell",
+        "show",
+        "list",
+        "name",
+        "find",
+        "please",
+        "can",
+        "could",
+        "say",
+        "know",
+        "count",
+        "number",
+        "total",
+        "than",
+        "most",
+        "more",
+        "less",
+        "least",
+        "ever",
+        "into",
+        "out",
+        "up",
+        "about",
+        "this",
+        "these",
+        "those",
+        "also",
+        "only",
+        "other",
+        "one",
+        "people",
+        "person",
+        "thing",
+        "things",
+        "s",
+        "t",
+    ]
 )
 
 
@@ -394,27 +485,26 @@ def judge(
 
 def uncovered(question: str, fragment: Fragment, used: Sequence[ScoredTerm]) -> list[str]:
     """Content words of the question that no mention, literal or label of a used term accounts for."""
-    from .retrieval import _stem
-
     spans = [(e.start, e.end) for e in fragment.entities] + [(x.start, x.end) for x in fragment.literals]
     known = {
-        _stem(w)
+        stem(w)
         for s in used
         for name in (s.term.label, *s.term.aliases)
         for w in re.findall(r"[a-z]+", name.lower())
     }
     known |= {
-        _stem(w)
+        stem(w)
         for s in used
         for iri in (*s.term.domain, *s.term.range)
         for w in re.findall(r"[a-z]+", fragment.labels.get(iri, "").lower())
     }
-    out = []
+    known |= {word for s in used for word in said_stems(s.term)}
+    out: list[str] = []
     for match in re.finditer(r"[^\W\d_]+", question):
         word = match.group().lower()
         if word in _STOP or len(word) < 3 or any(a < match.end() and match.start() < b for a, b in spans):
             continue
-        if _stem(word) not in known and word not in out:
+        if stem(word) not in known and word not in out:
             out.append(word)
     return out
 

@@ -56,9 +56,8 @@ def plan(name: str, gpus: str, quantize: str | None = None) -> list[str]:
     total = sum(p.numel() * (_BYTES[quantize] if id(p) in quantized else 2.0) for p in model.parameters())
     # accelerate has no half-byte type: a 4-bit weight is planned as an eighth of float32 through the memory it is given.
     scale = 1.0 if quantize != "4bit" else sum(p.numel() * 2.0 for p in model.parameters()) / total
-    memory = {i: int(size * 0.9 * scale) for i in range(count)}
-    memory_all: dict[int | str, int] = {"cpu": 10**13}
-    memory_all.update(memory)
+    memory_all: dict[int | str, int] = {i: int(size * 0.9 * scale) for i in range(count)}
+    memory_all["cpu"] = 10**13
     device_map = infer_auto_device_map(
         model,
         max_memory=memory_all,

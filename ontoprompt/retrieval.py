@@ -17,6 +17,7 @@ from .errors import GraphError, QueryError, UsageError
 from .fragment import Fragment, ScoredTerm
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
+from .wording import WORDINGS
 
 if TYPE_CHECKING:
     from .execution import Store
@@ -31,7 +32,41 @@ _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _STOP = frozenset(
-    ["of", "the", "a", "an", "in", "on", "at", "by", "for", "to", "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "and", "or", "with", "from", "how", "many", "what", "which", "who", "whom", "whose", "where", "when"]
+    [
+        "of",
+        "the",
+        "a",
+        "an",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "to",
+        "is",
+        "are",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "and",
+        "or",
+        "with",
+        "from",
+        "how",
+        "many",
+        "what",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "where",
+        "when",
+    ]
 )
 
 
@@ -234,14 +269,26 @@ def _masked(question: str, links: Sequence[EntityLink], terms: Mapping[str, Term
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(_stem(w) for w in re.findall(r"[a-z]+", text.lower()) if w not in _STOP)
+    return frozenset(stem(w) for w in re.findall(r"[a-z]+", text.lower()) if w not in _STOP)
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without its English ending; crude on purpose, it only compares words of a question with labels."""
     for ending in ("ies", "ing", "es", "ed", "or", "er", "s", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
+
+
+def said_stems(term: Term) -> frozenset[str]:
+    """Stems of the verbs and adjectives by which people mean a well-known property: `tall` for elevation."""
+    wording = WORDINGS.get(re.split(r"[#/]", term.iri)[-1])
+    if wording is None:
+        return frozenset()
+    phrases = (*wording.ask, *wording.have, *wording.most, *wording.least, *wording.over, *wording.under)
+    return frozenset(
+        stem(w) for w in re.findall(r"[a-z]+", " ".join(phrases)) if w not in _STOP and len(w) > 1
+    )
 
 
 def _lexical(term: Term, words: frozenset[str]) -> float:
@@ -251,4 +298,5 @@ def _lexical(term: Term, words: frozenset[str]) -> float:
         stems = _stems(name)
         if stems:
             best = max(best, len(stems & words) / len(stems))
-    return best
+    # Known phrases hold many words; one of them says less than the label itself.
+    return max(best, 0.75) if said_stems(term) & words else best
