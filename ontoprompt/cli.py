@@ -413,6 +413,7 @@ def models_plan(name: str, gpus: str, quantize: str | None) -> None:
 @click.option("--layers", type=click.IntRange(1, 48), default=6, show_default=True)
 @click.option("--width", type=click.IntRange(64, 4096), default=384, show_default=True)
 @click.option("--vocabulary", type=click.IntRange(400, 100_000), default=12_000, show_default=True)
+@click.option("--weight", "weights", multiple=True, type=click.FloatRange(0), help="How often each file (and the templates, last) is drawn from.")
 @click.option("--seed", type=int, default=7, show_default=True)
 @_guarded
 def train(
@@ -425,6 +426,7 @@ def train(
     layers: int,
     width: int,
     vocabulary: int,
+    weights: tuple[float, ...],
     seed: int,
 ) -> None:
     """Train a generator from PAIRS (JSON lines of question and sparql)."""
@@ -439,6 +441,7 @@ def train(
         ontologies=ontologies,
         entity_labels=entity_labels,
         templates=templates,
+        weights=weights,
         progress=stderr_progress(),
     )
     click.echo(f"{out}: {record['seen']:,} examples seen in {record['minutes']:.1f} minutes")

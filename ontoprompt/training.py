@@ -462,9 +462,17 @@ def train_from_files(
     ontologies: Sequence[str] = (),
     entity_labels: Path | None = None,
     templates: int = 0,
+    weights: Sequence[float] = (),
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:
-    """Train from pairs files, weighted by the square root of their size, and template pairs as one more file."""
+    """Train from pairs files and template pairs as one more. `weights` says how often each is drawn from, in
+    order, the templates last; without them it is the square root of its size. Raises UsageError when they do not fit.
+    """
+    if weights and len(weights) != len(files) + bool(templates):
+        raise UsageError(
+            f"There are {len(weights)} weights for {len(files) + bool(templates)} sets of pairs.",
+            "Give one --weight for each file, and one for the templates.",
+        )
     labels = gold_labels(ontologies, entity_labels)
     sets: list[tuple[float, Sequence[PreparedPair]]] = []
     for file in files:
@@ -494,4 +502,6 @@ def train_from_files(
             )
         )
         sets.append((math.sqrt(len(made)), made))
+    if weights:
+        sets = [(weight, pairs) for weight, (_, pairs) in zip(weights, sets, strict=True)]
     return train_generator(sets, pool, out, config, progress=progress)
