@@ -30,7 +30,7 @@ class Recipe:
     vector's numbers blanked; `word_dropout`: share of words left out of its third form; `bias_decay` holds
     down what a term earns by its frequency in the pairs."""
 
-    epochs: int = 12
+    epochs: int = 20
     batch: int = 256
     rate: float = 2e-3
     bias_rate: float = 2e-2

@@ -329,8 +329,8 @@ def _old_vectors(out: Path, encoder: Encoder) -> tuple[dict[str, Vectors], Any]:
 def _faiss_index(rows: Vectors, old: Any) -> tuple[Any, str]:
     """The FAISS index of the rows and its factory string, by their number: exact; a byte a value; clustered.
 
-    One byte a value keeps the ranges of `old` when that is of the same type: a vector taken over then gets
-    the very codes it had, however often the index is rebuilt.
+    One byte a value keeps the ranges that the words had in `old` when that is of the same type: a vector taken
+    over then gets the very codes it had, however often the index is rebuilt. Features get ranges of their own.
     """
     import faiss
 
@@ -342,11 +342,11 @@ def _faiss_index(rows: Vectors, old: Any) -> tuple[Any, str]:
     else:
         factory = f"IVF{4 * math.isqrt(count)}_HNSW32,SQ8"
     index = faiss.index_factory(width, factory, faiss.METRIC_INNER_PRODUCT)
+    index.train(rows)
     if isinstance(index, faiss.IndexScalarQuantizer) and type(old) is type(index) and old.d == width:
-        old.reset()
-        index = old
-    else:
-        index.train(rows)
+        ranges, kept = (faiss.vector_to_array(each.sq.trained).reshape(2, width) for each in (index, old))
+        ranges[:, : width - FEATURES] = kept[:, : width - FEATURES]
+        faiss.copy_array_to_vector(ranges.ravel(), index.sq.trained)
     index.add(rows)
     return index, factory
 

@@ -177,6 +177,16 @@ def test_vectors_of_one_byte_a_value_stay_as_they_are_through_rebuilds(tmp_path)
     ]
 
 
+def test_an_adapter_put_on_a_large_index_later_acts_in_full(tmp_path):
+    many, encoder = words(6000), WordEncoder()
+    build_index(many, tmp_path / "index", encoder=encoder)
+    eye = np.eye(32, dtype=np.float32)
+    adapter = Adapter(eye, eye, np.zeros((33, 0), np.float32), {EX + "t5999": 3.0})
+    index = build_index(many, tmp_path / "index", encoder=encoder, adapter=adapter)
+    assert index.manifest.reused == 6000
+    assert index.search("word17 thing17", 1)[0].term.iri == EX + "t5999"
+
+
 def test_above_a_hundred_thousand_rows_the_index_is_clustered(tmp_path, monkeypatch):
     monkeypatch.setattr("ontoprompt.index._FLAT_ROWS", 5500)
     index = build_index(words(6000), tmp_path / "index", encoder=WordEncoder())
