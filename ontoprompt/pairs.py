@@ -213,7 +213,7 @@ def to_prompt(
         prepared.literals,
         {**prepared.labels, **(labels or {})},
     )
-    return build_prompt(fragment, variant, rng=rng)
+    return build_prompt(fragment, variant)
 
 
 def to_target(prepared: PreparedPair, prompt: Prompt) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from random import Random
 
 from .errors import UsageError
 from .fragment import Fragment
@@ -131,27 +130,22 @@ class _Draft:
         return label.lower() if self.symbolic else re.sub(r"\W+", "_", label)
 
 
-def _draft(fragment: Fragment, symbolic: bool, rng: Random | None) -> _Draft:
+def _draft(fragment: Fragment, symbolic: bool) -> _Draft:
     surfaces: list[Surface] = []
     names: dict[str, str] = {}
-    counters: dict[str, list[int]] = {}
+    counters: dict[str, int] = {}
 
-    def symbol(letter: str, count: int) -> str:
-        # Numbered in order when asking; shuffled when training, so that every symbol is learnt.
-        if letter not in counters:
-            pool = list(range(1, count + 1))
-            if rng:
-                pool = rng.sample(range(1, min(count + 4, _LIMITS[letter]) + 1), count)
-            counters[letter] = pool
-        return f"{letter}{counters[letter].pop(0)}"
+    def symbol(letter: str) -> str:
+        counters[letter] = counters.get(letter, 0) + 1
+        return f"{letter}{counters[letter]}"
 
     classes = [s.term for s in fragment.terms if s.term.kind == "class"]
     properties = [s.term for s in fragment.terms if s.term.kind != "class"]
     for term in classes:
-        names[term.iri] = symbol("c", len(classes)) if symbolic else short_iri(term.iri)
+        names[term.iri] = symbol("c") if symbolic else short_iri(term.iri)
         surfaces.append(Surface("class", names[term.iri], f"<{term.iri}>", term.iri))
     for term in properties:
-        text = names[term.iri] = symbol("p", len(properties)) if symbolic else short_iri(term.iri)
+        text = names[term.iri] = symbol("p") if symbolic else short_iri(term.iri)
         surfaces.append(Surface("property", text, f"<{term.iri}>", term.iri))
         if term.iri.startswith(_WDT):
             local = term.iri[len(_WDT) :]
@@ -162,12 +156,12 @@ def _draft(fragment: Fragment, symbolic: bool, rng: Random | None) -> _Draft:
         if entity.iri in names:
             continue
         text = names[entity.iri] = (
-            symbol("e", len({e.iri for e in fragment.entities})) if symbolic else short_iri(entity.iri)
+            symbol("e") if symbolic else short_iri(entity.iri)
         )
         surfaces.append(Surface("entity", text, f"<{entity.iri}>", entity.iri))
     for literal in fragment.literals:
         if symbolic:
-            number = symbol("l", len(fragment.literals))[1:]
+            number = symbol("l")[1:]
             surfaces.append(Surface("literal", f"l{number}", literal.sparql()))
             surfaces.append(Surface("string", f"s{number}", literal.sparql(as_string=True)))
         else:
@@ -297,22 +291,22 @@ def build_prompt(
     examples: Sequence[Example] = (),
     budget: int | None = None,
     count_tokens: Callable[[str], int] | None = None,
-    rng: Random | None = None,
 ) -> Prompt:
     """The prompt of `fragment` in `variant`, at most `budget` tokens by `count_tokens`.
 
     What ranks lowest goes first when the budget is short: examples from the last, then terms,
-    then entities; whole lines only, and the question is never cut. `rng` numbers the symbols at
-    random (training). Raises UsageError for an unknown variant.
+    then entities; whole lines only, and the question is never cut. Raises UsageError for an unknown variant.
     """
     if variant not in VARIANTS:
         raise UsageError(f"There is no prompt variant '{variant}'.", f"Choose one of: {', '.join(VARIANTS)}.")
     symbolic = variant.endswith("-symbols")
     if symbolic:
-        fragment = _within_symbols(fragment)
+        # Entities are numbered as the question mentions them, so that a number says something.
+        placed = sorted(fragment.entities, key=lambda e: e.start if e.start >= 0 else len(fragment.question))
+        fragment = _within_symbols(replace(fragment, entities=tuple(placed)))
     kept = list(examples)
     while True:
-        draft = _draft(fragment, symbolic, rng)
+        draft = _draft(fragment, symbolic)
         shown = "".join(f"-- {_one_line(e.question)}\n{e.query.strip()}\n\n" for e in kept)
         text = VARIANTS[variant](draft, shown)
         if budget is None or count_tokens is None or count_tokens(text) <= budget:
