@@ -28,8 +28,11 @@ from .validation import Issue, validate
 
 MAX_QUESTION = 2_000
 STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
-_BIAS = 6.0
+_BIAS = 2.0
+_UNUSED = 4.0
+_UNCOVERED = 1.0
 _DOUBT = 0.5
+_SURE = 0.5
 _STOP = frozenset(
     [
         "a",
@@ -245,6 +248,7 @@ class Engine:
                 prompt = shown
             with _timed(timings, "generate"):
                 (candidates,) = self.generator.generate([self.request(shown)], candidates=options.candidates)
+            candidates = by_coverage(question, candidates, shown.fragment)
             best = self._choose(candidates, shown, options, tried, timings) or best
             if best is not None and (best[1] is None or not _nothing(best[1])):
                 prompt = shown
@@ -273,7 +277,7 @@ class Engine:
         scores = {s.term.iri: s.score for s in prompt.fragment.terms}
         top = max(scores.values(), default=0.0)
         bias = (
-            {s.text: max(-4.0, _BIAS * (scores[s.iri] - top)) for s in prompt.surfaces if s.iri in scores}
+            {s.text: max(-2.0, _BIAS * (scores[s.iri] - top)) for s in prompt.surfaces if s.iri in scores}
             if prompt.symbolic
             else {}
         )
@@ -481,6 +485,26 @@ def judge(
         score -= 1.5
         doubts.append("no name in the question was found in the graph")
     return round(1 / (1 + math.exp(-score)), 3), tuple(doubts)
+
+
+def by_coverage(question: str, candidates: Sequence[Candidate], fragment: Fragment) -> tuple[Candidate, ...]:
+    """Candidates re-ranked: a query that leaves out a mention or a content word of the question did not hear it."""
+
+    def rank(candidate: Candidate) -> float:
+        try:
+            iris = sparql.parse(candidate.sparql).iris()
+        except QueryError:
+            return candidate.score - 100.0
+        used = [s for s in fragment.terms if s.term.iri in iris]
+        mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+        heard = {(e.start, e.end) for e in fragment.entities if e.iri in iris}
+        return (
+            candidate.score
+            - _UNUSED * len(mentions - heard)
+            - _UNCOVERED * len(uncovered(question, fragment, used))
+        )
+
+    return tuple(sorted(candidates, key=lambda c: -rank(c)))
 
 
 def uncovered(question: str, fragment: Fragment, used: Sequence[ScoredTerm]) -> list[str]:
