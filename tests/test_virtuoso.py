@@ -87,7 +87,12 @@ def plain(value: Value | None) -> object:
         return value and "bnode"
     if value.datatype is not None:
         try:
-            return round(float(value.value), 6)
+            # Virtuoso writes doubles with six significant digits.
+            return (
+                float(f"{float(value.value):.5g}")
+                if value.datatype.endswith(("#double", "#float"))
+                else round(float(value.value), 6)
+            )
         except ValueError:
             return value.value
     return (value.type, value.value, value.lang)
