@@ -283,9 +283,10 @@ def add_cities(graph: Graph, rows: list[Row], codes: dict[str, str]) -> None:
         cells = dict(row.cells)
         if "GEONAMES" not in cells:
             continue
-        country, _, name = cells["GEONAMES"].partition(" ")
+        place, _, name = cells["GEONAMES"].partition(" ")
+        country, _, region = place.partition(".")
         town, _, state = row.label.partition(", ")
-        city = find_city(cities, name or town, country, codes_of_states.get(state))
+        city = find_city(cities, name or town, country, region or codes_of_states.get(state))
         if city is None:
             missing.append(f"{row.where}: GeoNames has no {name or row.label} in {country}")
             continue
