@@ -177,6 +177,16 @@ class OntologyIndex:
         ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:wanted]
         return [TermHit(self.terms[number], score) for number, score in ranked]
 
+    def search_each(self, texts: Sequence[str], k: int) -> list[list[TermHit]]:
+        """For each text the `k` terms that fit it best, best first; encodes them together, for many texts at once."""
+        out = []
+        for queries in self._queries(texts):
+            depth = min(k + _SPARE_ROWS, len(self._owner))
+            best, _ = self._nearest(queries[None, :], depth, min(k, len(self.terms)))
+            ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:k]
+            out.append([TermHit(self.terms[number], score) for number, score in ranked])
+        return out
+
     def scores(self, text: str | Sequence[str], iris: Collection[str]) -> dict[str, float]:
         """IRI → score of the given terms only, as `search` would score them; unknown IRIs are left out."""
         texts = [text] if isinstance(text, str) else list(text)

@@ -198,11 +198,12 @@ def to_prompt(
     *,
     rng: Random | None = None,
     distractors: Sequence[Term] = (),
+    more_entities: Sequence[EntityLink] = (),
     labels: Mapping[str, str] | None = None,
 ) -> Prompt:
-    """The prompt of a prepared pair with its gold links and `distractors`, shuffled by `rng`."""
+    """The prompt of a prepared pair with its gold links, `distractors` and `more_entities`, shuffled by `rng`."""
     terms = [*prepared.terms, *(t for t in distractors if t not in prepared.terms)]
-    entities = list(prepared.entities)
+    entities = [*prepared.entities, *more_entities]
     if rng:
         rng.shuffle(terms)
         rng.shuffle(entities)

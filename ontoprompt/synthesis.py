@@ -130,6 +130,11 @@ class TemplateWriter:
     def wording(self, term: Term) -> Wording:
         return WORDINGS.get(_local(term.iri), Wording())
 
+    def _done(self, p: Term) -> str:
+        """What was done at a date: `born`, `founded`; empty when the property is no date with a wording."""
+        own = self.wording(p).have
+        return own[0].removesuffix(" in {x}") if p in self.times and own and own[0].endswith(" in {x}") else ""
+
     def people(self, cls: str) -> bool:
         term = self.terms.get(cls)
         return bool(term) and (
@@ -300,6 +305,8 @@ class TemplateWriter:
         question = (
             self.pick(_LISTS).replace("{c}", self.plural(cls)).replace("{r}", self.have(p, f"<{e.iri}>"))
         )
+        if self.rng.random() < 0.08:
+            question = f"<{e.iri}> is {self.pick(('the', 'a', 'one'))} {p.label.lower()} of which {self.plural(cls)}?"
         return question, f"SELECT DISTINCT ?a WHERE {{ ?a <{p.iri}> <{e.iri}>{part} }}", [p, *more]
 
     def _members(self) -> tuple[str, str, list[Term]]:
@@ -431,6 +438,14 @@ class TemplateWriter:
         question = (
             self.pick(_COUNTS).replace("{c}", self.plural(cls)).replace("{r}", self.have(p, f"<{e.iri}>"))
         )
+        if self.rng.random() < 0.12:
+            question = self.pick(
+                (
+                    f"<{e.iri}> is the {p.label.lower()} of how many {self.plural(cls)}?",
+                    f"in how many {self.plural(cls)} is <{e.iri}> the {p.label.lower()}?",
+                    f"for how many {self.plural(cls)} is <{e.iri}> the {p.label.lower()}?",
+                )
+            )
         return (
             question,
             f"SELECT (COUNT(DISTINCT ?a) AS ?n) WHERE {{ ?a <{p.iri}> <{e.iri}>{part} }}",
@@ -531,7 +546,11 @@ class TemplateWriter:
         if self.rng.random() < 0.2:
             limit = str(self.rng.randint(2, 10))
             count = f" {self.rng.choice((limit, _SPELLED[int(limit)]))}"
-        if adjectives and self.rng.random() < 0.75:
+        done = self._done(p)
+        if done and self.rng.random() < 0.3:
+            when = self.pick(("last", "most recently") if most else ("first", "earliest"))
+            question = f"which{count} {noun}{place} was {done} {when}?"
+        elif adjectives and self.rng.random() < 0.75:
             adjective = self.pick(adjectives)
             question = self.pick(
                 (
@@ -563,6 +582,47 @@ class TemplateWriter:
             question,
             f"SELECT DISTINCT ?a WHERE {{ {typed}?a <{p.iri}> ?b{where} }} ORDER BY {order}(?b) LIMIT {limit}",
             [p, *extra, *([self.terms[cls]] if typed else [])],
+        )
+
+    def _superlative_of(self) -> tuple[str, str, list[Term]] | None:
+        """`which child of X is the oldest`: the extreme among the values of a property."""
+        p = self.term(self.links)
+        reach = set(p.range)
+        for cls in p.range:
+            reach |= set(self.terms[cls].parents) if cls in self.terms else set()
+        fits = [t for t in (*self.numbers, *self.times) if reach & set(t.domain)]
+        if not fits:
+            return None
+        q = self.term(fits)
+        e = self.entity(self._subject_class(p))
+        x = f"<{e.iri}>"
+        most = self.rng.random() < 0.6
+        label, other = p.label.lower(), q.label.lower()
+        adjectives = self.wording(q).most if most else self.wording(q).least
+        done = self._done(q)
+        which = self.pick((f"{label} of {x}", f"{x}'s {label}", f"of {x}'s {label}s", f"of the {label}s of {x}"))
+        if done and self.rng.random() < 0.4:
+            when = self.pick(("last", "most recently") if most else ("first", "earliest"))
+            question = f"which {which} was {done} {when}?"
+        elif adjectives and self.rng.random() < 0.75:
+            adjective = self.pick(adjectives)
+            question = self.pick(
+                (
+                    f"which {which} is the {adjective}?",
+                    f"which {which} was the {adjective}?",
+                    f"who is the {adjective} {label} of {x}?",
+                    f"what is the {adjective} {label} of {x}?",
+                    f"the {adjective} {label} of {x}",
+                )
+            )
+        else:
+            top = self.pick(("highest", "largest", "latest", "most") if most else ("lowest", "smallest", "earliest", "least"))
+            question = f"which {which} has the {top} {other}?"
+        order = "DESC" if most else "ASC"
+        return (
+            question,
+            f"SELECT DISTINCT ?a WHERE {{ {x} <{p.iri}> ?a . ?a <{q.iri}> ?b }} ORDER BY {order}(?b) LIMIT 1",
+            [p, q],
         )
 
     def _most_of(self) -> tuple[str, str, list[Term]] | None:
@@ -729,6 +789,7 @@ _PATTERNS: Mapping[str, float] = {
     "yes_no": 6,
     "compare": 4,
     "superlative": 9,
+    "superlative_of": 3,
     "most_of": 3,
     "filter": 9,
     "two_values": 1.5,

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .entities import EntityLink
 from .errors import ArtifactError, QueryError, UsageError
 from .ontology import Term
 from .pairs import Labels as Labels
 from .pairs import Pair, PreparedPair, SkippedPairError, prepare, read_pairs, to_prompt, to_target
+
+if TYPE_CHECKING:
+    from .index import OntologyIndex
 
 END = "<|endoftext|>"
 SYMBOLS = tuple(
@@ -179,7 +184,11 @@ def encode_example(tokenizer: Any, prompt: str, target: str) -> Encoded:
 
 
 class Sampler:
-    """Endless examples from weighted sets of pairs, each seen in a new order with new symbols and distractors."""
+    """Endless examples from weighted sets of pairs, each seen in a new order with new symbols and distractors.
+
+    `near`: question → the terms that retrieval finds for it; distractors come from there when it is
+    known, for these are the terms that the model has to tell from the right ones when it is used.
+    """
 
     def __init__(
         self,
@@ -187,12 +196,15 @@ class Sampler:
         pool: Sequence[Term],
         tokenizer: Any,
         config: TrainConfig,
+        near: Mapping[str, Sequence[Term]] | None = None,
     ):
         self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
         self.pool = pool
         self.tokenizer = tokenizer
         self.config = config
         self.labels = {t.iri: t.label for t in pool if t.kind == "class"}
+        self.classes = list(self.labels)
+        self.near = near or {}
         self.by_word: dict[str, list[Term]] = {}
         for term in pool:
             for word in term.label.lower().split():
@@ -204,10 +216,18 @@ class Sampler:
             pairs = rng.choices([p for _, p in self.sets], [w for w, _ in self.sets])[0]
             prepared = pairs[rng.randrange(len(pairs))]
             distractors: list[Term] = []
-            if rng.random() < 0.15 + 0.35 * progress:
+            entities: list[EntityLink] = []
+            if rng.random() < 0.25 + 0.35 * progress:
                 distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
+                if rng.random() < 0.2:
+                    entities = self._stray_entity(prepared, rng)
             prompt = to_prompt(
-                prepared, self.config.variant, rng=rng, distractors=distractors, labels=self.labels
+                prepared,
+                self.config.variant,
+                rng=rng,
+                distractors=distractors,
+                more_entities=entities,
+                labels=self.labels,
             )
             try:
                 return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))
@@ -215,6 +235,12 @@ class Sampler:
                 continue
 
     def _distractors(self, prepared: PreparedPair, rng: Random, count: int) -> list[Term]:
+        gold = {t.label for t in prepared.terms}
+        near = self.near.get(prepared.pair.question)
+        if near and rng.random() < 0.75:
+            # A graph uses a part of its vocabulary only: retrieval over it reaches further down the list.
+            share = rng.choice((0.15, 0.3, 0.6, 1.0))
+            return [t for t in near if t.label not in gold and rng.random() < share][:count]
         out: list[Term] = []
         direct = any("wikidata" in t.iri for t in prepared.terms)
         words = prepared.pair.question.lower().strip(" ?.").split()
@@ -226,6 +252,24 @@ class Sampler:
                 out.append(term)
         return out
 
+    def _stray_entity(self, prepared: PreparedPair, rng: Random) -> list[EntityLink]:
+        """Something that happens to be named like a word of the question, as a linker finds it."""
+        question = prepared.pair.question
+        free = [
+            m
+            for m in re.finditer(r"[A-Za-z]{4,}(?: [a-z]{4,})?", question)
+            if all(m.end() <= e.start or m.start() >= e.end for e in prepared.entities)
+        ]
+        if not free:
+            return []
+        word = rng.choice(free)
+        types = (rng.choice(self.classes),) if self.classes and rng.random() < 0.8 else ()
+        return [
+            EntityLink(
+                "http://example.org/stray", word.group(), word.group(), word.start(), word.end(), 0.5, types
+            )
+        ]
+
     def batch(self, rng: Random, progress: float) -> list[Encoded]:
         """Examples of similar length that fill `tokens_per_batch` when padded."""
         drawn = sorted(
@@ -235,12 +279,38 @@ class Sampler:
         return [e for e in drawn if len(e.ids) <= 400]
 
 
+def nearest_terms(
+    pairs: Sequence[PreparedPair], indexes: Sequence[OntologyIndex], k: int = 60
+) -> dict[str, list[Term]]:
+    """Question → the `k` terms that retrieval finds for it in the index that holds its gold terms; names are
+    hidden from every second question, as retrieval asks both ways."""
+    out: dict[str, list[Term]] = {}
+    for index in indexes:
+        known = {t.iri for t in index.terms}
+        mine = [p for p in pairs if p.terms and p.terms[0].iri in known]
+        for start in range(0, len(mine), 2048):
+            part = mine[start : start + 2048]
+            texts = [p.pair.question if n % 2 else _without_names(p) for n, p in enumerate(part)]
+            for pair, hits in zip(part, index.search_each(texts, k), strict=True):
+                out[pair.pair.question] = [hit.term for hit in hits]
+    return out
+
+
+def _without_names(prepared: PreparedPair) -> str:
+    question = prepared.pair.question
+    for entity in sorted(prepared.entities, key=lambda e: -e.start):
+        if entity.start >= 0:
+            question = f"{question[: entity.start]}it{question[entity.end :]}"
+    return question
+
+
 def train_generator(
     sets: Sequence[tuple[float, Sequence[PreparedPair]]],
     pool: Sequence[Term],
     out: Path,
     config: TrainConfig,
     *,
+    near: Mapping[str, Sequence[Term]] | None = None,
     tokenizer: Any = None,
     init_from: Path | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
@@ -270,7 +340,7 @@ def train_generator(
         betas=(0.9, 0.97),
     )
     step, seen, spent = _resume(state_dir, init_from, model, optimizer)
-    sampler = Sampler(sets, pool, tokenizer, config)
+    sampler = Sampler(sets, pool, tokenizer, config, near)
     rng = Random(config.seed + step)
     last_save = spent
     log = (out / "log.jsonl").open("a", encoding="utf-8")
