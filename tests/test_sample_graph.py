@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -143,8 +145,95 @@ def literals(graph: Graph, datatype: str) -> Iterator[str]:
 def test_dates_and_numbers_are_well_formed(graph: Graph) -> None:
     assert max(date.fromisoformat(text) for text in literals(graph, "date")) <= date(2024, 12, 31)
     assert all(re.fullmatch(r"\d{4}", text) and int(text) <= 2024 for text in literals(graph, "gYear"))
-    assert all(int(text) >= 0 for text in literals(graph, "nonNegativeInteger"))
-    assert all(float(text) > 0 for text in literals(graph, "double"))
+    for datatype in ("nonNegativeInteger", "positiveInteger", "integer", "double"):
+        assert [text for text in literals(graph, datatype) if float(text) <= 0] == []
+
+
+# What no thing of that kind on this earth goes beyond, in DBpedia's units: a value in another unit does.
+BOUNDS = {
+    ("Country", "areaTotal"): (4e5, 2e13),  # square metres: Vatican City to Russia
+    ("Lake", "areaTotal"): (1e6, 4e11),
+    ("Country", "populationTotal"): (500, 2e9),
+    ("City", "populationTotal"): (1_000, 4e7),
+    ("River", "length"): (1e5, 7e6),  # metres
+    ("Mountain", "elevation"): (500, 8_850),
+    ("Lake", "maximumDepth"): (10, 1_700),
+    ("Building", "height"): (50, 850),
+    ("Athlete", "height"): (1.4, 2.4),
+    ("Film", "runtime"): (60 * 60, 60 * 300),  # seconds
+    ("Planet", "density"): (500, 6_000),  # kilograms per cubic metre
+    ("Planet", "meanRadius"): (2e6, 8e7),
+    ("Planet", "orbitalPeriod"): (80 * 86_400, 170 * 366 * 86_400),
+}
+
+
+@pytest.mark.parametrize("name, prop", BOUNDS)
+def test_measures_are_in_the_unit_of_their_property(graph: Graph, name: str, prop: str) -> None:
+    low, high = BOUNDS[name, prop]
+    values = {
+        s: float(v.value) for s, p, v in graph.facts if p == DBO + prop and DBO + name in graph.classes[s]
+    }
+    assert len(values) >= 8
+    assert {s: value for s, value in values.items() if not low <= value <= high} == {}
+
+
+def links(graph: Graph, prop: str) -> dict[str, set[str]]:
+    """Subject → objects of a property."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for subject, predicate, value in graph.facts:
+        if predicate == DBO + prop:
+            found[subject].add(value.value)
+    return found
+
+
+def test_a_city_is_the_capital_of_one_country_and_lies_there(graph: Graph) -> None:
+    countries = {iri for iri, classes in graph.classes.items() if DBO + "Country" in classes}
+    capitals = {c: cities for c, cities in links(graph, "capital").items() if c in countries}
+    of = Counter(city for cities in capitals.values() for city in cities)
+    assert len(of) > 180 and max(of.values()) == 1
+    assert [c for c, cities in capitals.items() if len(cities) > 1] == [DBR + "South_Africa"]
+    lies_in = links(graph, "country")
+    assert [c for c, cities in capitals.items() if any(c not in lies_in[city] for city in cities)] == []
+
+
+def test_no_city_is_said_to_have_more_people_than_the_largest(graph: Graph) -> None:
+    people = {s: int(v.value) for s, p, v in graph.facts if p == DBO + "populationTotal"}
+    largest = links(graph, "largestCity")
+    assert len(largest) > 200
+    states = {iri for iri, classes in graph.classes.items() if DBO + "State" in classes}
+    wrong = [
+        (place, city)
+        for prop in ("country", "isPartOf")
+        for city, places in links(graph, prop).items()
+        for place in places & largest.keys()
+        if city not in states
+        for first in largest[place]
+        if first in people and people.get(city, 0) > people[first]
+    ]
+    assert wrong == []
+
+
+def test_neighbours_are_said_both_ways(graph: Graph) -> None:
+    border = links(graph, "border")
+    assert len(border) > 140
+    assert [(a, b) for a, others in border.items() for b in others if a not in border[b]] == []
+
+
+def test_the_golds_of_the_end_to_end_questions_are_those_of_the_graph() -> None:
+    path = Path(__file__).parent / "e2e" / "make_gold.py"
+    spec = importlib.util.spec_from_file_location("make_gold", path)
+    assert spec is not None and spec.loader is not None
+    gold = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gold)
+    store = ox.Store()
+    store.load(path=str(FOLDER / "sample.ttl"), format=ox.RdfFormat.TURTLE)
+    lines = (path.parent / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    questions = {question["id"]: question for question in map(json.loads, lines)}
+    assert questions.keys() == gold.GOLD.keys() and len(questions) == 60
+    for identifier, question in questions.items():
+        assert question["sparql"] == gold.sparql(identifier)
+        assert question["answers"] == gold.answer(store, question["sparql"]), identifier
+        assert question["answers"] not in ([], [["0"]]), f"{identifier} has no answer"
 
 
 def test_people_die_after_they_are_born(graph: Graph) -> None:
