@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .errors import ArtifactError, NoQueryError, UsageError
+from .evidence import in_tokens
 from .prompts import Prompt
 
 DEFAULT_MODEL = "default"
@@ -22,12 +23,14 @@ _DEFAULT_VARIANT = "nsql"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt, the grammar its query must obey (None: unconstrained), and log-weights that
-    favour surfaces (surface text → added log-probability), as retrieval judged them."""
+    """One prompt, the grammar its query must obey (None: unconstrained), log-weights that favour
+    surfaces (surface text → added log-probability), as retrieval judged them, and pairs of
+    surfaces that the graph speaks against side by side (see `evidence.py`)."""
 
     prompt: Prompt
     grammar: str | None = None
     bias: Mapping[str, float] = field(default_factory=dict)
+    unlikely: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +198,13 @@ class TransformersGenerator:
 
     def biases(self, bias: Mapping[str, float]) -> dict[int, float]:
         """Surface weights as token weights; only surfaces that are one token can carry one."""
-        out = {}
-        for surface, weight in bias.items():
-            ids = self.tokenizer.encode(" " + surface, add_special_tokens=False)
-            if len(ids) == 1:
-                out[ids[0]] = weight
-        return out
+        tokens = ((self.token_of(surface), weight) for surface, weight in bias.items())
+        return {token: weight for token, weight in tokens if token is not None}
+
+    def token_of(self, surface: str) -> int | None:
+        """The token that a surface is inside a query; None when it takes several."""
+        ids = self.tokenizer.encode(" " + surface, add_special_tokens=False)
+        return int(ids[0]) if len(ids) == 1 else None
 
 
 class _GrammarMask:
@@ -217,6 +221,7 @@ class _GrammarMask:
         self.width = width
         self.rows_each = rows_each
         self.bias = [owner.biases(r.bias) for r in requests]
+        self.evidence = [in_tokens(r.unlikely, r.prompt.of("entity"), owner.token_of) for r in requests]
         self.states: dict[tuple[int, tuple[int, ...]], Any] = {
             (i, ()): owner.matcher(r.grammar) for i, r in enumerate(requests) if r.grammar is not None
         }
@@ -251,7 +256,10 @@ class _GrammarMask:
         # Parents stay for one more step only: a finished beam may be extended no further.
         self.states = {**{k: v for k, v in self.states.items() if not k[1]}, **nxt}
         _ = llguidance
-        return torch.log_softmax(scores, dim=-1)
+        scores = torch.log_softmax(scores, dim=-1)
+        for row, ids in enumerate(input_ids[:, self.width :].tolist()):
+            self.evidence[row // per_request].apply(ids, scores[row])
+        return scores
 
     def _advance(self, key: tuple[int, tuple[int, ...]]) -> Any:
         request, ids = key

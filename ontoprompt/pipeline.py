@@ -17,6 +17,7 @@ from typing import Any
 from . import sparql
 from .entities import EntityLink
 from .errors import NoQueryError, QueryError, QueryTimeoutError, UsageError
+from .evidence import unlikely_pairs
 from .execution import ResultSet, Store, Value
 from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request
@@ -281,7 +282,8 @@ class Engine:
             if prompt.symbolic
             else {}
         )
-        return Request(prompt, build_grammar(vocabulary), bias)
+        unlikely = unlikely_pairs(prompt, self.retriever.surroundings) if prompt.symbolic else frozenset()
+        return Request(prompt, build_grammar(vocabulary), bias, unlikely)
 
     def _choose(
         self,
@@ -361,7 +363,7 @@ class Engine:
         text = sparql.with_limit(query, options.limit) if query.form == "select" else query
         return Answer(
             question=question,
-            sparql=sparql.render(text, name=sparql.prefixed, pretty=True) if _renderable() else text.text(),
+            sparql=sparql.render(text, name=sparql.prefixed, pretty=True),
             restated=restate(query.text(), lambda iri: labels.get(iri) or sparql.prefixed(iri) or iri),
             confidence=confidence,
             result=result,
@@ -389,10 +391,6 @@ class Engine:
             if iri not in out:
                 out[iri] = re.sub(r"_", " ", re.split(r"[#/]", iri)[-1]) or iri
         return out
-
-
-def _renderable() -> bool:
-    return True
 
 
 def checked_question(question: str) -> str:

@@ -8,7 +8,7 @@ cross-encoder.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,19 @@ class VocabularyInUse:
     classes: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The predicates that leave an entity and those that arrive at it; None where the graph did not say."""
+
+    leaving: frozenset[str] | None
+    arriving: frozenset[str] | None
+
+    @property
+    def either(self) -> frozenset[str]:
+        """Predicates known to occur at the entity, in whichever direction."""
+        return (self.leaving or frozenset()) | (self.arriving or frozenset())
+
+
 def vocabulary_in_use(store: Store) -> VocabularyInUse | None:
     """What a graph uses, by two grouped queries; None when it does not answer in time, which is no evidence."""
     try:
@@ -120,7 +133,7 @@ class Retriever:
         self.terms: dict[str, Term] = {t.iri: t for t in index.terms}
         self._use: VocabularyInUse | None = None
         self._asked = False
-        self._incident: dict[str, frozenset[str]] = {}
+        self._around: dict[str, Surroundings] = {}
 
     @property
     def in_use(self) -> VocabularyInUse | None:
@@ -177,7 +190,7 @@ class Retriever:
         literals = _free_literals(question, spans)
         masked = _masked(question, links, self.terms)
         scores = self._scores([question, masked] if masked != question else [question])
-        incident = self.incident([link.iri for link in links])
+        incident = frozenset[str]().union(*(self.surroundings(link.iri).either for link in links))
         words = _stems(masked)
         ranked = sorted(
             (
@@ -212,23 +225,25 @@ class Retriever:
                 return {iri: max(s[iri] for s in per_text) for iri in iris}
         return {hit.term.iri: hit.score for hit in self.index.search(list(texts), _SEARCH)}
 
-    def incident(self, iris: Collection[str]) -> frozenset[str]:
-        """Predicates and classes that occur at these entities, in either direction; asked once each, time-boxed."""
-        out: set[str] = set()
-        for iri in iris:
-            if iri not in self._incident:
-                self._incident[iri] = self._ask_incident(iri)
-            out |= self._incident[iri]
-        return frozenset(out)
+    def surroundings(self, iri: str) -> Surroundings:
+        """The predicates at an entity in the graph, by direction; asked once for each entity, time-boxed."""
+        if iri not in self._around:
+            self._around[iri] = Surroundings(
+                self._predicates(f"<{iri}> ?p ?o"), self._predicates(f"?s ?p <{iri}>")
+            )
+        return self._around[iri]
 
-    def _ask_incident(self, iri: str) -> frozenset[str]:
+    def _predicates(self, pattern: str) -> frozenset[str] | None:
         if self.store is None:
-            return frozenset()
-        query = f"SELECT DISTINCT ?p WHERE {{ {{ <{iri}> ?p ?o }} UNION {{ ?s ?p <{iri}> }} }} LIMIT 1000"
+            return None
         try:
-            result = self.store.query(query, timeout=_EVIDENCE_SECONDS, max_rows=1000)
+            result = self.store.query(
+                f"SELECT DISTINCT ?p WHERE {{ {pattern} }} LIMIT 1000",
+                timeout=_EVIDENCE_SECONDS,
+                max_rows=1000,
+            )
         except (GraphError, QueryError):
-            return frozenset()
+            return None
         return frozenset(row[0].value for row in result.rows if row[0])
 
     def _labels(self, terms: Sequence[Term], links: Sequence[EntityLink]) -> dict[str, str]:

@@ -133,7 +133,9 @@ class TemplateWriter:
     def _done(self, p: Term) -> str:
         """What was done at a date: `born`, `founded`; empty when the property is no date with a wording."""
         own = self.wording(p).have
-        return own[0].removesuffix(" in {x}") if p in self.times and own and own[0].endswith(" in {x}") else ""
+        return (
+            own[0].removesuffix(" in {x}") if p in self.times and own and own[0].endswith(" in {x}") else ""
+        )
 
     def people(self, cls: str) -> bool:
         term = self.terms.get(cls)
@@ -600,7 +602,9 @@ class TemplateWriter:
         label, other = p.label.lower(), q.label.lower()
         adjectives = self.wording(q).most if most else self.wording(q).least
         done = self._done(q)
-        which = self.pick((f"{label} of {x}", f"{x}'s {label}", f"of {x}'s {label}s", f"of the {label}s of {x}"))
+        which = self.pick(
+            (f"{label} of {x}", f"{x}'s {label}", f"of {x}'s {label}s", f"of the {label}s of {x}")
+        )
         if done and self.rng.random() < 0.4:
             when = self.pick(("last", "most recently") if most else ("first", "earliest"))
             question = f"which {which} was {done} {when}?"
@@ -616,7 +620,11 @@ class TemplateWriter:
                 )
             )
         else:
-            top = self.pick(("highest", "largest", "latest", "most") if most else ("lowest", "smallest", "earliest", "least"))
+            top = self.pick(
+                ("highest", "largest", "latest", "most")
+                if most
+                else ("lowest", "smallest", "earliest", "least")
+            )
             question = f"which {which} has the {top} {other}?"
         order = "DESC" if most else "ASC"
         return (
@@ -775,7 +783,9 @@ class TemplateWriter:
         return question, f"SELECT DISTINCT ?a WHERE {{ {x} <{p.iri}> ?a . {y} <{p.iri}> ?a }}", [p]
 
 
-_SPELLED = dict(enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]))
+_SPELLED = dict(
+    enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+)
 _PATTERNS: Mapping[str, float] = {
     "one": 14,
     "one_typed": 3,

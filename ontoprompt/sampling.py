@@ -1,0 +1,156 @@
+"""What a generator sees in training: examples drawn from pairs, each time with other distractors.
+
+The loss and the optimiser are in `training.py`; here is which terms stand beside the right ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from .entities import EntityLink
+from .ontology import Term
+from .pairs import PreparedPair, SkippedPairError, to_prompt, to_target
+
+if TYPE_CHECKING:
+    from .index import OntologyIndex
+    from .training import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of one example and where its query starts."""
+
+    ids: list[int]
+    start: int
+
+
+def encode_example(tokenizer: Any, prompt: str, target: str) -> Encoded:
+    """Prompt and target as ids; the target is written after the prompt with a leading space and ends with `END`."""
+    head = tokenizer.encode(prompt).ids
+    tail = tokenizer.encode(" " + target).ids
+    return Encoded([*head, *tail, 0], len(head))
+
+
+class Sampler:
+    """Endless examples from weighted sets of pairs, each seen in a new order with new symbols and distractors.
+
+    `near`: question → the terms that retrieval finds for it; distractors come from there when it is
+    known, for these are the terms that the model has to tell from the right ones when it is used.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[tuple[float, Sequence[PreparedPair]]],
+        pool: Sequence[Term],
+        tokenizer: Any,
+        config: TrainConfig,
+        near: Mapping[str, Sequence[Term]] | None = None,
+    ):
+        self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
+        self.pool = pool
+        self.tokenizer = tokenizer
+        self.config = config
+        self.labels = {t.iri: t.label for t in pool if t.kind == "class"}
+        self.classes = list(self.labels)
+        self.near = near or {}
+        self.by_word: dict[str, list[Term]] = {}
+        for term in pool:
+            for word in term.label.lower().split():
+                self.by_word.setdefault(word, []).append(term)
+
+    def example(self, rng: Random, progress: float) -> Encoded:
+        """One example; distractors come more often and in greater number as `progress` goes from 0 to 1."""
+        while True:
+            pairs = rng.choices([p for _, p in self.sets], [w for w, _ in self.sets])[0]
+            prepared = pairs[rng.randrange(len(pairs))]
+            distractors: list[Term] = []
+            entities: list[EntityLink] = []
+            if rng.random() < 0.25 + 0.35 * progress:
+                distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
+                if rng.random() < 0.2:
+                    entities = self._stray_entity(prepared, rng)
+            prompt = to_prompt(
+                prepared,
+                self.config.variant,
+                rng=rng,
+                distractors=distractors,
+                more_entities=entities,
+                labels=self.labels,
+            )
+            try:
+                return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))
+            except SkippedPairError:
+                continue
+
+    def _distractors(self, prepared: PreparedPair, rng: Random, count: int) -> list[Term]:
+        gold = {t.label for t in prepared.terms}
+        near = self.near.get(prepared.pair.question)
+        if near and rng.random() < 0.75:
+            # A graph uses a part of its vocabulary only: retrieval over it reaches further down the list.
+            share = rng.choice((0.15, 0.3, 0.6, 1.0))
+            return [t for t in near if t.label not in gold and rng.random() < share][:count]
+        out: list[Term] = []
+        direct = any("wikidata" in t.iri for t in prepared.terms)
+        words = prepared.pair.question.lower().strip(" ?.").split()
+        for _ in range(count * 3):
+            similar = self.by_word.get(rng.choice(words)) if rng.random() < 0.4 else None
+            term = rng.choice(similar) if similar else rng.choice(self.pool)
+            twin = any(term.label == t.label for t in prepared.terms)
+            if ("wikidata" in term.iri) == direct and not twin and len(out) < count:
+                out.append(term)
+        return out
+
+    def _stray_entity(self, prepared: PreparedPair, rng: Random) -> list[EntityLink]:
+        """Something that happens to be named like a word of the question, as a linker finds it."""
+        question = prepared.pair.question
+        free = [
+            m
+            for m in re.finditer(r"[A-Za-z]{4,}(?: [a-z]{4,})?", question)
+            if all(m.end() <= e.start or m.start() >= e.end for e in prepared.entities)
+        ]
+        if not free:
+            return []
+        word = rng.choice(free)
+        types = (rng.choice(self.classes),) if self.classes and rng.random() < 0.8 else ()
+        return [
+            EntityLink(
+                "http://example.org/stray", word.group(), word.group(), word.start(), word.end(), 0.5, types
+            )
+        ]
+
+    def batch(self, rng: Random, progress: float) -> list[Encoded]:
+        """Examples of similar length that fill `tokens_per_batch` when padded."""
+        drawn = sorted(
+            (self.example(rng, progress) for _ in range(max(8, self.config.tokens_per_batch // 90))),
+            key=lambda e: len(e.ids),
+        )
+        return [e for e in drawn if len(e.ids) <= 400]
+
+
+def nearest_terms(
+    pairs: Sequence[PreparedPair], indexes: Sequence[OntologyIndex], k: int = 60
+) -> dict[str, list[Term]]:
+    """Question → the `k` terms that retrieval finds for it in the index that holds its gold terms; names are
+    hidden from every second question, as retrieval asks both ways."""
+    out: dict[str, list[Term]] = {}
+    for index in indexes:
+        known = {t.iri for t in index.terms}
+        mine = [p for p in pairs if p.terms and p.terms[0].iri in known]
+        for start in range(0, len(mine), 2048):
+            part = mine[start : start + 2048]
+            texts = [p.pair.question if n % 2 else _without_names(p) for n, p in enumerate(part)]
+            for pair, hits in zip(part, index.search_each(texts, k), strict=True):
+                out[pair.pair.question] = [hit.term for hit in hits]
+    return out
+
+
+def _without_names(prepared: PreparedPair) -> str:
+    question = prepared.pair.question
+    for entity in sorted(prepared.entities, key=lambda e: -e.start):
+        if entity.start >= 0:
+            question = f"{question[: entity.start]}it{question[entity.end :]}"
+    return question
