@@ -189,15 +189,20 @@ class OntologyIndex:
 
     def scores(self, text: str | Sequence[str], iris: Collection[str]) -> dict[str, float]:
         """IRI → score of the given terms only, as `search` would score them; unknown IRIs are left out."""
-        texts = [text] if isinstance(text, str) else list(text)
+        tables = self.scores_each([text] if isinstance(text, str) else list(text), iris)
+        return {iri: max(table[iri] for table in tables) for iri in tables[0]} if tables else {}
+
+    def scores_each(self, texts: Sequence[str], iris: Collection[str]) -> list[dict[str, float]]:
+        """For each text the scores of the given terms, as `scores` gives them."""
         known = [iri for iri in dict.fromkeys(iris) if iri in self._place]
         if not texts or not known:
-            return {}
+            return [{} for _ in texts]
         spans = [(self._first[self._place[iri]], self._first[self._place[iri] + 1]) for iri in known]
         rows = np.concatenate([np.arange(start, end) for start, end in spans])
-        products = (self._queries(texts) @ self._rows.reconstruct_batch(rows).T).max(0)
+        products = self._queries(texts) @ self._rows.reconstruct_batch(rows).T
         starts = np.cumsum([0] + [int(end - start) for start, end in spans[:-1]])
-        return dict(zip(known, np.maximum.reduceat(products, starts).tolist(), strict=True))
+        best = np.maximum.reduceat(products, starts, axis=1)
+        return [dict(zip(known, row, strict=True)) for row in best.tolist()]
 
     def _queries(self, texts: Sequence[str]) -> Vectors:
         """(n texts, d + FEATURES): what the inner product with a row is the score of."""

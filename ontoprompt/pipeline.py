@@ -6,138 +6,32 @@ does, one repair round asks again with a wider fragment. An empty answer is repo
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import sparql
 from .entities import EntityLink
-from .errors import NoQueryError, QueryError, QueryTimeoutError, UsageError
+from .errors import GraphError, NoQueryError, QueryTimeoutError, UsageError
 from .evidence import unlikely_pairs
-from .execution import ResultSet, Store, Value
+from .execution import ResultSet, Store
+from .expectation import expected_answer, fits
 from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request
 from .grammar import Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
+from .ranking import Heard, TriedCandidate, content_words, heard, judge, nothing, rank, rows
 from .restating import restate
-from .retrieval import Pins, Retriever, prefer_specific_types, said_stems, stem
-from .validation import Issue, validate
+from .retrieval import Pins, Retriever, prefer_specific_types
+from .validation import validate
 
 MAX_QUESTION = 2_000
 STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
 _BIAS = 2.0
-_UNUSED = 4.0
-_UNCOVERED = 1.0
 _DOUBT = 0.5
-_SURE = 0.5
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "to",
-        "from",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "and",
-        "or",
-        "with",
-        "as",
-        "that",
-        "which",
-        "what",
-        "who",
-        "whom",
-        "whose",
-        "where",
-        "when",
-        "why",
-        "how",
-        "many",
-        "much",
-        "there",
-        "it",
-        "its",
-        "their",
-        "his",
-        "her",
-        "me",
-        "my",
-        "i",
-        "you",
-        "us",
-        "all",
-        "any",
-        "some",
-        "give",
-        "tell",
-        "show",
-        "list",
-        "name",
-        "find",
-        "please",
-        "can",
-        "could",
-        "say",
-        "know",
-        "count",
-        "number",
-        "total",
-        "than",
-        "most",
-        "more",
-        "less",
-        "least",
-        "ever",
-        "into",
-        "out",
-        "up",
-        "about",
-        "this",
-        "these",
-        "those",
-        "also",
-        "only",
-        "other",
-        "one",
-        "people",
-        "person",
-        "thing",
-        "things",
-        "s",
-        "t",
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TriedCandidate:
-    """A candidate and its fate: issues found, rows it returned (None: not executed)."""
-
-    candidate: Candidate
-    issues: tuple[Issue, ...]
-    rows: int | None
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +78,29 @@ class AskOptions:
     execute: bool = True
     pins: Pins = field(default_factory=lambda: Pins({}))
     examples: Sequence[Example] = ()
+
+
+_GOOD, _OTHER_KIND, _NOTHING = 2, 1, 0
+_NOTES = {_GOOD: "chosen", _OTHER_KIND: "another kind of answer", _NOTHING: "nothing found"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The best candidate so far, with what it returned and the prompt it answered."""
+
+    entry: TriedCandidate
+    result: ResultSet | None
+    quality: int
+    prompt: Prompt
+    words: Heard
+
+
+def _quality(question: str, result: ResultSet | None) -> int:
+    if result is None:
+        return _GOOD
+    if nothing(result):
+        return _NOTHING
+    return _GOOD if fits(expected_answer(question), result) else _OTHER_KIND
 
 
 class Engine:
@@ -236,23 +153,24 @@ class Engine:
         timings: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         began = time.monotonic()
         tried: list[TriedCandidate] = []
-        best: tuple[TriedCandidate, ResultSet | None] | None = None
-        used, prompt = fragment, None
+        best: _Choice | None = None
+        used, first = fragment, None
         for widen in (False, True):
             if fragment is None:
                 with _timed(timings, "retrieve"):
                     used = self.fragment(question, options, widen=widen)
             assert used is not None
             with _timed(timings, "prompt"):
-                shown = self.prompt(used, options)
-            if prompt is None:
-                prompt = shown
+                prompt = self.prompt(used, options)
+            first = first or prompt
             with _timed(timings, "generate"):
-                (candidates,) = self.generator.generate([self.request(shown)], candidates=options.candidates)
-            candidates = by_coverage(question, candidates, shown.fragment)
-            best = self._choose(candidates, shown, options, tried, timings) or best
-            if best is not None and (best[1] is None or not _nothing(best[1])):
-                prompt = shown
+                (candidates,) = self.generator.generate([self.request(prompt)], candidates=options.candidates)
+                words = self._heard(question, prompt.fragment)
+                candidates = rank(question, candidates, prompt.fragment, words)
+            choice = self._choose(question, candidates, prompt, words, options, tried, timings)
+            if choice is not None and (best is None or choice.quality > best.quality):
+                best = choice
+            if best is not None and best.quality == _GOOD:
                 break
             if fragment is not None or not options.execute or self.store is None:
                 break
@@ -262,8 +180,7 @@ class Engine:
                 "Word it differently, or pin a choice with --entity or --term.",
             )
         timings["total"] = time.monotonic() - began
-        assert prompt is not None
-        return self._answer(question, best, tried, prompt, options, timings)
+        return self._answer(question, best, tried, options, timings)
 
     def request(self, prompt: Prompt) -> Request:
         """The generation request of a prompt: its grammar, and retrieval's scores as weights on the terms."""
@@ -285,22 +202,31 @@ class Engine:
         unlikely = unlikely_pairs(prompt, self.retriever.surroundings) if prompt.symbolic else frozenset()
         return Request(prompt, build_grammar(vocabulary), bias, unlikely)
 
+    def _heard(self, question: str, fragment: Fragment) -> Heard:
+        words = content_words(question, fragment)
+        tables = self.retriever.index.scores_each(words, [s.term.iri for s in fragment.terms])
+        return heard(words, tables, fragment)
+
     def _choose(
         self,
+        question: str,
         candidates: Sequence[Candidate],
         prompt: Prompt,
+        words: Heard,
         options: AskOptions,
         tried: list[TriedCandidate],
         timings: dict[str, float],
-    ) -> tuple[TriedCandidate, ResultSet | None] | None:
-        """The first candidate that validates and returns something; else the first that validates."""
-        fallback: tuple[TriedCandidate, ResultSet | None] | None = None
+    ) -> _Choice | None:
+        """The first candidate that validates and returns something of the kind that the question asks for; else
+        the first that returns something; else the first that validates. Raises GraphError when the graph
+        answers none of them."""
+        best: _Choice | None = None
+        refusal: GraphError | None = None
         known = {s.term.iri: s.term for s in prompt.fragment.terms}
         entities = [e.iri for e in prompt.fragment.entities]
-        winner: tuple[TriedCandidate, ResultSet | None] | None = None
         deadline = time.monotonic() + options.timeout
         for candidate in candidates:
-            if winner is not None:
+            if best is not None and best.quality == _GOOD:
                 tried.append(TriedCandidate(candidate, (), None, "not needed"))
                 continue
             with _timed(timings, "validate"):
@@ -311,14 +237,10 @@ class Engine:
                     entities=entities,
                 )
             if candidate.truncated or any(i.severity == "error" for i in issues):
-                tried.append(
-                    TriedCandidate(
-                        candidate, tuple(issues), None, "cut off" if candidate.truncated else "refused"
-                    )
-                )
+                note = "cut off" if candidate.truncated else "refused"
+                tried.append(TriedCandidate(candidate, tuple(issues), None, note))
                 continue
             result: ResultSet | None = None
-            note = ""
             if options.execute and self.store is not None:
                 limited = sparql.with_limit(sparql.parse(candidate.sparql), options.limit)
                 try:
@@ -329,37 +251,41 @@ class Engine:
                             max_rows=options.limit,
                         )
                 except QueryTimeoutError:
-                    if fallback is None and time.monotonic() >= deadline:
+                    if best is None and time.monotonic() >= deadline:
                         raise
                     tried.append(TriedCandidate(candidate, tuple(issues), None, "took too long"))
                     continue
-                note = "nothing found" if _nothing(result) else "chosen"
+                except GraphError as error:
+                    # An endpoint may refuse one query and answer the next.
+                    refusal = refusal or error
+                    tried.append(TriedCandidate(candidate, tuple(issues), None, "refused by the graph"))
+                    continue
+            quality = _quality(question, result)
             entry = TriedCandidate(
-                candidate, tuple(issues), None if result is None else _rows(result), note or "chosen"
+                candidate, tuple(issues), None if result is None else rows(result), _NOTES[quality]
             )
             tried.append(entry)
-            if result is None or not _nothing(result):
-                winner = (entry, result)
-            elif fallback is None:
-                fallback = (entry, result)
-        return winner or fallback
+            if best is None or quality > best.quality:
+                best = _Choice(entry, result, quality, prompt, words)
+        if best is None and refusal is not None:
+            raise refusal
+        return best
 
     def _answer(
         self,
         question: str,
-        best: tuple[TriedCandidate, ResultSet | None],
+        best: _Choice,
         tried: Sequence[TriedCandidate],
-        prompt: Prompt,
         options: AskOptions,
         timings: Mapping[str, float],
     ) -> Answer:
-        chosen, result = best
+        chosen, result, prompt = best.entry, best.result, best.prompt
         query = sparql.parse(chosen.candidate.sparql)
         fragment = prompt.fragment
         iris = query.iris()
         used_entities = tuple(e for e in fragment.entities if e.iri in iris)
         labels = self._labels(iris, result)
-        confidence, doubts = judge(question, fragment, query, chosen, tried, result)
+        confidence, doubts = judge(question, fragment, best.words, query, chosen, tried, result)
         text = sparql.with_limit(query, options.limit) if query.form == "select" else query
         return Answer(
             question=question,
@@ -423,114 +349,6 @@ def _statement_iris(prompt: Prompt) -> list[str]:
     return [s.iri for s in prompt.surfaces if s.role == "statement"]
 
 
-def _rows(result: ResultSet) -> int:
-    return 1 if result.form == "ask" else len(result.rows)
-
-
-def _nothing(result: ResultSet) -> bool:
-    """No rows, rows without a value, or a lone count of zero."""
-    if result.form == "ask":
-        return False
-    values = [v for row in result.rows for v in row if v is not None]
-    return not values or (len(values) == 1 and _is_zero(values[0]))
-
-
-def _is_zero(value: Value) -> bool:
-    return value.type == "literal" and value.value in ("0", "0.0")
-
-
-def judge(
-    question: str,
-    fragment: Fragment,
-    query: sparql.Query,
-    chosen: TriedCandidate,
-    tried: Sequence[TriedCandidate],
-    result: ResultSet | None,
-) -> tuple[float, tuple[str, ...]]:
-    """How far an answer can be trusted, 0 to 1, and what speaks against it in words.
-
-    A logistic score of: the model's certainty, the retrieval scores of the terms used, the share of the
-    question's content words that a mention, a literal or a used term accounts for, entities that were
-    mentioned but not used, rank of the chosen candidate, and whether anything came back.
-    """
-    iris = query.iris()
-    used = [s for s in fragment.terms if s.term.iri in iris]
-    doubts: list[str] = []
-    fit = min((s.score for s in used), default=0.0)
-    unused = [
-        e
-        for e in fragment.entities
-        if e.iri not in iris
-        and e.score > 0.5
-        and not any(o.iri in iris and (o.start, o.end) == (e.start, e.end) for o in fragment.entities)
-    ]
-    missing = uncovered(question, fragment, used)
-    model = math.exp(chosen.candidate.score / max(1, len(chosen.candidate.token_logprobs)))
-    rank = [t for t in tried if t.note != "not needed"].index(chosen) if chosen in tried else 0
-    score = (
-        1.2 + 3.0 * (model - 0.85) + 4.0 * (fit - 0.45) - 0.9 * len(missing) - 1.2 * len(unused) - 0.35 * rank
-    )
-    weakest = min((e.score for e in fragment.entities if e.iri in iris), default=0.9)
-    score += 2.0 * (weakest - 0.8)
-    if missing:
-        doubts.append(f"nothing in the query stands for {', '.join(repr(w) for w in missing)}")
-    if unused:
-        doubts.append(f"the query leaves out {', '.join(repr(e.mention) for e in unused)}")
-    if result is not None and _nothing(result):
-        score -= 3.0
-        doubts.append("nothing was found")
-    if not fragment.entities and re.search(r"\b[A-Z][a-z]+\b", question[1:]):
-        score -= 1.5
-        doubts.append("no name in the question was found in the graph")
-    return round(1 / (1 + math.exp(-score)), 3), tuple(doubts)
-
-
-def by_coverage(question: str, candidates: Sequence[Candidate], fragment: Fragment) -> tuple[Candidate, ...]:
-    """Candidates re-ranked: a query that leaves out a mention or a content word of the question did not hear it."""
-
-    def rank(candidate: Candidate) -> float:
-        try:
-            iris = sparql.parse(candidate.sparql).iris()
-        except QueryError:
-            return candidate.score - 100.0
-        used = [s for s in fragment.terms if s.term.iri in iris]
-        mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
-        heard = {(e.start, e.end) for e in fragment.entities if e.iri in iris}
-        return (
-            candidate.score
-            - _UNUSED * len(mentions - heard)
-            - _UNCOVERED * len(uncovered(question, fragment, used))
-        )
-
-    return tuple(sorted(candidates, key=lambda c: -rank(c)))
-
-
-def uncovered(question: str, fragment: Fragment, used: Sequence[ScoredTerm]) -> list[str]:
-    """Content words of the question that no mention, literal or label of a used term accounts for."""
-    spans = [(e.start, e.end) for e in fragment.entities] + [(x.start, x.end) for x in fragment.literals]
-    known = {
-        stem(w)
-        for s in used
-        for name in (s.term.label, *s.term.aliases)
-        for w in re.findall(r"[a-z]+", name.lower())
-    }
-    known |= {
-        stem(w)
-        for s in used
-        for iri in (*s.term.domain, *s.term.range)
-        for w in re.findall(r"[a-z]+", fragment.labels.get(iri, "").lower())
-    }
-    known |= {word for s in used for word in said_stems(s.term)}
-    out: list[str] = []
-    for match in re.finditer(r"[^\W\d_]+", question):
-        word = match.group().lower()
-        if word in _STOP or len(word) < 3 or any(a < match.end() and match.start() < b for a, b in spans):
-            continue
-        if stem(word) not in known and word not in out:
-            out.append(word)
-    return out
-
-
 @contextmanager
 def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     began = time.monotonic()
@@ -538,15 +356,3 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
         yield
     finally:
         timings[stage] = timings.get(stage, 0.0) + time.monotonic() - began
-
-
-__all__ = [
-    "Answer",
-    "AskOptions",
-    "Engine",
-    "QueryError",
-    "checked_question",
-    "judge",
-    "replace",
-    "uncovered",
-]

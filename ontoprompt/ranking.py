@@ -1,0 +1,321 @@
+"""Which candidate hears the question, and how far an answer can be trusted.
+
+A query that leaves out a name, a number or a content word of the question did not hear it. How
+well a term stands for a word is its retrieval score for that word alone, so paraphrases count
+(`tall` for elevation) and a better term that was left out speaks against a candidate. What this
+does not cover: running candidates, which is `pipeline.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from . import sparql
+from .errors import QueryError
+from .execution import ResultSet, Value
+from .expectation import expected_answer, fits
+from .fragment import Fragment, ScoredTerm
+from .generation import Candidate
+from .retrieval import said_stems, stem
+from .validation import Issue
+
+_UNUSED = 4.0
+_UNUSED_LITERAL = 2.0
+_WRONG_FORM = 3.0
+_NO_ORDER = 1.5
+_BETTER_LEFT_OUT = 2.0
+_UNCOVERED = 1.0
+_SURE = 0.5
+# Scores of a single word against a term: below the first it means something else, above the second the same.
+_NOT_MEANT, _MEANT = 0.35, 0.75
+_UNHEARD = 0.5
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "to",
+        "from",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "and",
+        "or",
+        "with",
+        "as",
+        "that",
+        "which",
+        "what",
+        "who",
+        "whom",
+        "whose",
+        "where",
+        "when",
+        "why",
+        "how",
+        "many",
+        "much",
+        "there",
+        "it",
+        "its",
+        "their",
+        "his",
+        "her",
+        "me",
+        "my",
+        "i",
+        "you",
+        "us",
+        "all",
+        "any",
+        "some",
+        "give",
+        "tell",
+        "show",
+        "list",
+        "name",
+        "find",
+        "please",
+        "can",
+        "could",
+        "say",
+        "know",
+        "count",
+        "number",
+        "total",
+        "than",
+        "most",
+        "more",
+        "less",
+        "least",
+        "ever",
+        "into",
+        "out",
+        "up",
+        "about",
+        "this",
+        "these",
+        "those",
+        "also",
+        "only",
+        "other",
+        "one",
+        "people",
+        "person",
+        "thing",
+        "things",
+        "s",
+        "t",
+        "through",
+    ]
+)
+_SUPERLATIVE = re.compile(r"\b(?:most|least|first|last|\w{2,}(?:est|iest))\b", re.IGNORECASE)
+_NO_SUPERLATIVE = frozenset(
+    [
+        "west",
+        "east",
+        "test",
+        "guest",
+        "forest",
+        "interest",
+        "rest",
+        "best",
+        "nest",
+        "quest",
+        "request",
+        "northwest",
+        "southwest",
+        "latest",
+        "contest",
+        "protest",
+        "harvest",
+        "invest",
+        "honest",
+        "priest",
+        "arrest",
+        "everest",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TriedCandidate:
+    """A candidate and its fate: issues found, rows it returned (None: not executed)."""
+
+    candidate: Candidate
+    issues: tuple[Issue, ...]
+    rows: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A question's content words, and how far each term of the fragment stands for each of them, 0 to 1."""
+
+    words: tuple[str, ...]
+    by_term: Mapping[str, tuple[float, ...]]
+
+    def best(self, iris: frozenset[str] | None = None) -> list[float]:
+        """For each word how well the best of these terms stands for it (None: of all terms)."""
+        rows = [row for iri, row in self.by_term.items() if iris is None or iri in iris]
+        return [max((row[i] for row in rows), default=0.0) for i in range(len(self.words))]
+
+    def unheard(self, iris: frozenset[str]) -> list[str]:
+        """The words that none of these terms stands for."""
+        return [w for w, score in zip(self.words, self.best(iris), strict=True) if score < _UNHEARD]
+
+
+def content_words(question: str, fragment: Fragment) -> tuple[str, ...]:
+    """Words of the question that say something and stand in no mention and no literal."""
+    spans = [(e.start, e.end) for e in fragment.entities] + [(x.start, x.end) for x in fragment.literals]
+    out: list[str] = []
+    for match in re.finditer(r"[^\W\d_]+", question):
+        word = match.group().lower()
+        if word in _STOP or len(word) < 3 or any(a < match.end() and match.start() < b for a, b in spans):
+            continue
+        if word not in out:
+            out.append(word)
+    return tuple(out)
+
+
+def heard(words: Sequence[str], scores: Sequence[Mapping[str, float]], fragment: Fragment) -> Heard:
+    """How far terms stand for words: by word stems where they are equal, else by `scores` (one table per word)."""
+    by_term = {}
+    for scored in fragment.terms:
+        said = _stems_of(scored, fragment)
+        by_term[scored.term.iri] = tuple(
+            1.0 if stem(word) in said else _share(table.get(scored.term.iri, 0.0))
+            for word, table in zip(words, scores, strict=True)
+        )
+    return Heard(tuple(words), by_term)
+
+
+def _share(score: float) -> float:
+    return min(1.0, max(0.0, (score - _NOT_MEANT) / (_MEANT - _NOT_MEANT)))
+
+
+def _stems_of(scored: ScoredTerm, fragment: Fragment) -> frozenset[str]:
+    term = scored.term
+    names = [
+        term.label,
+        *term.aliases,
+        *(fragment.labels.get(iri, "") for iri in (*term.domain, *term.range)),
+    ]
+    return said_stems(term) | {stem(w) for name in names for w in re.findall(r"[a-z]+", name.lower())}
+
+
+def rank(
+    question: str, candidates: Sequence[Candidate], fragment: Fragment, words: Heard
+) -> tuple[Candidate, ...]:
+    """Candidates, best first: by log-probability, less what each leaves out of the question.
+
+    Candidates that do not parse come last.
+    """
+    scored = [(candidate, _score(question, candidate, fragment, words)) for candidate in candidates]
+    return tuple(c for c, _ in sorted(scored, key=lambda pair: -pair[1]))
+
+
+def _score(question: str, candidate: Candidate, fragment: Fragment, words: Heard) -> float:
+    try:
+        query = sparql.parse(candidate.sparql)
+    except QueryError:
+        return candidate.score - 100.0
+    iris = query.iris()
+    mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+    used = {(e.start, e.end) for e in fragment.entities if e.iri in iris}
+    score = candidate.score - _UNUSED * len(mentions - used)
+    score -= _UNUSED_LITERAL * sum(literal.value not in candidate.sparql for literal in fragment.literals)
+    if (expected_answer(question) == "yes-no") != (query.form == "ask"):
+        score -= _WRONG_FORM
+    if _wants_order(question) and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", candidate.sparql):
+        score -= _NO_ORDER
+    for here, anywhere in zip(words.best(iris), words.best(), strict=True):
+        score -= _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
+    return score
+
+
+def _wants_order(question: str) -> bool:
+    return any(m.lower() not in _NO_SUPERLATIVE for m in _SUPERLATIVE.findall(question))
+
+
+def judge(
+    question: str,
+    fragment: Fragment,
+    words: Heard,
+    query: sparql.Query,
+    chosen: TriedCandidate,
+    tried: Sequence[TriedCandidate],
+    result: ResultSet | None,
+) -> tuple[float, tuple[str, ...]]:
+    """How far an answer can be trusted, 0 to 1, and what speaks against it in words.
+
+    A logistic score of: the model's certainty, the retrieval scores of the terms used, how far they stand for
+    the question's content words, entities that were mentioned but not used, how sure the links are, the rank
+    of the chosen candidate, and whether anything of the expected kind came back.
+    """
+    iris = query.iris()
+    doubts: list[str] = []
+    fit = min((s.score for s in fragment.terms if s.term.iri in iris), default=0.0)
+    unused = [
+        e
+        for e in fragment.entities
+        if e.iri not in iris
+        and e.score > _SURE
+        and not any(o.iri in iris and (o.start, o.end) == (e.start, e.end) for o in fragment.entities)
+    ]
+    missing = words.unheard(iris)
+    model = math.exp(chosen.candidate.score / max(1, len(chosen.candidate.token_logprobs)))
+    place = [t for t in tried if t.note != "not needed"].index(chosen) if chosen in tried else 0
+    score = 1.2 + 3.0 * (model - 0.85) + 4.0 * (fit - 0.45) - 1.2 * len(unused) - 0.35 * place
+    score -= 1.4 * sum(1.0 - share for share in words.best(iris))
+    weakest = min((e.score for e in fragment.entities if e.iri in iris), default=0.9)
+    score += 2.0 * (weakest - 0.8)
+    if missing:
+        doubts.append(f"nothing in the query stands for {', '.join(repr(w) for w in missing)}")
+    if unused:
+        doubts.append(f"the query leaves out {', '.join(repr(e.mention) for e in unused)}")
+    if result is not None and nothing(result):
+        score -= 3.0
+        doubts.append("nothing was found")
+    elif result is not None and not fits(expected_answer(question), result):
+        score -= 2.0
+        doubts.append("the answer is of another kind than the question asks for")
+    if not fragment.entities and re.search(r"\b[A-Z][a-z]+\b", question[1:]):
+        score -= 1.5
+        doubts.append("no name in the question was found in the graph")
+    return round(1 / (1 + math.exp(-score)), 3), tuple(doubts)
+
+
+def rows(result: ResultSet) -> int:
+    """How many answers a result holds; yes and no are one."""
+    return 1 if result.form == "ask" else len(result.rows)
+
+
+def nothing(result: ResultSet) -> bool:
+    """No rows, rows without a value, or a lone count of zero."""
+    if result.form == "ask":
+        return False
+    values = [v for row in result.rows for v in row if v is not None]
+    return not values or (len(values) == 1 and _is_zero(values[0]))
+
+
+def _is_zero(value: Value) -> bool:
+    return value.type == "literal" and value.value in ("0", "0.0")
