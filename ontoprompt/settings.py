@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ def named_index_dir(name: str) -> Path:
     return user_data_dir() / "indexes" / name
 
 
+# The same bounds wherever a value comes from.
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "examples": (0, 20),
+    "top_k": (1, 40),
+    "candidates": (1, 50),
+    "timeout": (0.1, 3600),
+    "limit": (1, 100_000),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What `ask` works with; every field is a flag of the same name."""
@@ -75,8 +86,9 @@ def load_settings(**flags: Any) -> Settings:
     unknown key or a value of the wrong kind, naming it.
     """
     settings = Settings()
-    path = Path(os.environ.get("ONTOPROMPT_CONFIG") or user_data_dir() / "config.toml")
-    if path.is_file():
+    named = os.environ.get("ONTOPROMPT_CONFIG")
+    path = Path(named or user_data_dir() / "config.toml")
+    if named or path.is_file():
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -101,10 +113,24 @@ def _changed(settings: Settings, values: dict[str, Any], source: str) -> Setting
             raise UsageError(
                 f"There is no setting '{key}' (in {source}).", f"Known settings: {', '.join(sorted(known))}."
             )
-        try:
-            out[name] = known[name](value)
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"The setting '{key}' (in {source}) cannot be {value!r}.", f"Give a {known[name].__name__}."
-            ) from error
+        out[name] = _converted(name, known[name], value, f"The setting '{key}' (in {source})")
     return replace(settings, **out)
+
+
+def _converted(name: str, kind: type, value: Any, what: str) -> Any:
+    """`value` as a `kind` within its bounds; text is read, for the environment holds nothing else."""
+    low, high = BOUNDS.get(name, (0, 0))
+    wanted = f"a number from {low:g} to {high:g}" if name in BOUNDS else "a text"
+    number_given = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        if not isinstance(value, str) and not (number_given and kind is not str):
+            raise TypeError
+        if kind is int and value != int(value) and not isinstance(value, str):
+            raise ValueError
+        converted = kind(value)
+        # Written so that nan, which compares with nothing, is out of bounds.
+        if name in BOUNDS and not low <= converted <= high:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{what} cannot be {value!r}.", f"Give {wanted}.") from error
+    return converted
