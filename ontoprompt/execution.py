@@ -329,13 +329,8 @@ class EndpointStore:
         return cast(urllib.request.Request, wrapper._createRequest())
 
 
-# rdflib's grammar keeps state while it parses: two threads in it fail, or get parts of each other's query.
-_PARSING = threading.Lock()
-
-
 def _checked(text: str) -> sparql.Query:
-    with _PARSING:
-        query = sparql.parse(text)
+    query = sparql.parse(text)
     sparql.check_read_only(query)
     return query
 

@@ -19,6 +19,12 @@ from ontoprompt.errors import QuerySyntaxError, UnsafeQueryError
 MAX_CHARACTERS = 20_000
 MAX_DIGITS = 300
 MAX_DEPTH = 20
+# What the tokens of a query may cost together, so that the grammar is done within a second. It takes up to
+# a millisecond for a token between round brackets (arguments, comparisons), half of that for others. A
+# SERVICE it reads again for each one before it: fifty of them are three seconds.
+MAX_COST = 3_300
+_COST, _COST_IN_BRACKETS = 2, 5
+MAX_SERVICES = 5
 # Numbers are replaced by whole numbers from here on, so that one that was overlooked is not mistaken.
 FIRST_NUMBER = 8_000_000_000_000
 
@@ -36,7 +42,8 @@ _TOKEN = re.compile(
       | (?P<number>[0-9]+\.[0-9]*[eE][+-]?[0-9]+ | \.?[0-9]+[eE][+-]?[0-9]+ | [0-9]*\.[0-9]+ | [0-9]+)
       | (?P<escape>\\.?)
       | (?P<open>[{(\[])
-      | (?P<close>[])}])""",
+      | (?P<close>[])}])
+      | (?P<other>\S)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
@@ -60,7 +67,8 @@ class Scanned:
 
 
 def scan(text: str) -> Scanned:
-    """Raises QuerySyntaxError (too long, too deep, bad literals) and UnsafeQueryError (hidden codepoints)."""
+    """Raises QuerySyntaxError (too long, too deep, bad literals) and UnsafeQueryError (hidden codepoints,
+    one SERVICE after another)."""
     if len(text) > MAX_CHARACTERS:
         raise QuerySyntaxError(
             f"The query has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.",
@@ -74,9 +82,11 @@ def scan(text: str) -> Scanned:
     pieces: list[str] = []
     marks = [(0, 0)]
     depth = last = size = 0
+    cost = _Cost()
     for token in _TOKEN.finditer(text):
         kind = token.lastgroup or ""
         depth += (kind == "open") - (kind == "close")
+        cost.add(kind, token.group())
         new = _replacement(kind, token.group(), lists, depth)
         if new is not None:
             pieces += (text[last : token.start()], new)
@@ -85,6 +95,26 @@ def scan(text: str) -> Scanned:
             marks.append((size, last))
     pieces.append(text[last:])
     return Scanned("".join(pieces), tuple(lists["string"]), tuple(lists["number"]), text, tuple(marks))
+
+
+class _Cost:
+    """Adds up what the grammar will have to do, and refuses what would take it more than a second."""
+
+    def __init__(self) -> None:
+        self.total = self.brackets = self.services = 0
+
+    def add(self, kind: str, token: str) -> None:
+        """Count a token in."""
+        self.brackets += (token == "(") - (token == ")")
+        if kind not in ("comment", "gap"):
+            self.total += _COST_IN_BRACKETS if self.brackets > 0 else _COST
+        if self.total > MAX_COST:
+            raise QuerySyntaxError("The query has too many parts.", "Split it or shorten its lists.")
+        self.services += kind == "name" and token.upper() == "SERVICE"
+        if self.services > MAX_SERVICES:
+            raise UnsafeQueryError(
+                "The query would send parts of itself to other servers (SERVICE).", "Ask the one graph only."
+            )
 
 
 def _replacement(kind: str, token: str, lists: dict[str, list[str]], depth: int) -> str | None:

@@ -15,6 +15,7 @@ What runs is never the text that was read, always what is written back from this
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
@@ -29,13 +30,15 @@ from ontoprompt.sparql_scan import FIRST_NUMBER, Scanned, scan
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 _UPDATE = re.compile(
-    r"\s*(?:(?:PREFIX\s+[^\s<]*|BASE)\s*<[^>]*>\s*)*"
+    r"\s*+(?:(?:PREFIX\s++[^\s<]*+|BASE)\s*+<[^>]*+>\s*+)*+"
     r"(INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|ADD|MOVE|COPY|WITH)\b",
     re.IGNORECASE,
 )
 # A prefixed name with dots at its end (`dbr:Warner_Bros. dbo:owner ...`), which SPARQL wants escaped and
 # Wikipedia's titles are full of. Tried only when the text cannot be read otherwise.
-_FINAL_DOTS = re.compile(r"(\b[A-Za-z][\w-]*:[\w:%(),'-]*(?:\.[\w:%(),'-]+)*)(\.+)(?=\s)")
+_DOTTED_NAME = re.compile(r"\b[A-Za-z][\w-]*:[\w:%(),'.-]*+(?=\s)")
+# rdflib's grammar keeps state while it parses: two threads in it fail, or get parts of each other's query.
+_PARSING = threading.Lock()
 _WRAPPERS = {
     "ConditionalOrExpression",
     "ConditionalAndExpression",
@@ -53,7 +56,8 @@ def read(text: str, prefixes: Mapping[str, str]) -> CompValue:
     """
     scanned = scan(text)
     try:
-        prologue, body = _parsed(scanned.plain)
+        with _PARSING:
+            prologue, body = _parsed(scanned.plain)
         tree: CompValue = _Reader(prologue, prefixes, scanned).node(body)
         return tree
     except ParseBaseException as error:
@@ -73,13 +77,18 @@ def _parsed(plain: str) -> Any:
     try:
         return grammar.Query.parse_string(plain, parse_all=True)
     except ParseBaseException as error:
-        dotted = _FINAL_DOTS.sub(lambda m: m[1] + m[2].replace(".", "\\."), plain)
+        dotted = _DOTTED_NAME.sub(_with_escaped_end, plain)
         if dotted != plain:
             try:
                 return grammar.Query.parse_string(dotted, parse_all=True)
             except ParseBaseException:
                 raise error from None
         raise
+
+
+def _with_escaped_end(name: re.Match[str]) -> str:
+    bare = name[0].rstrip(".")
+    return bare + "\\." * (len(name[0]) - len(bare))
 
 
 def _explained(scanned: Scanned, place: int) -> QueryError:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -280,6 +281,48 @@ def test_oversized_queries_are_refused_quickly(text: str) -> None:
     with pytest.raises(QuerySyntaxError):
         parse(text)
     assert time.perf_counter() - started < 5
+
+
+# Each would take the grammar between two seconds and minutes.
+HOSTILE = {
+    "services": "ASK { " + "SERVICE <e:x> { } " * 400 + "}",
+    "arguments": "ASK { FILTER(CONCAT(?o" + ",?o" * 5_000 + ")) }",
+    "comparisons": "ASK { " + "FILTER(?o>1) " * 1_500 + "}",
+    "conditions": "ASK { FILTER(?o" + "&&?o>1" * 3_000 + ") }",
+    "groups": "ASK { " + "{}" * 9_000 + "}",
+    "brackets": "ASK { " + "()" * 9_000 + "}",
+    "columns": "SELECT " + "(1 AS ?x)" * 2_000 + " { }",
+    "keys": "SELECT * { } GROUP BY " + "IF(1,2,3)" * 2_000,
+    "order": "SELECT * { } ORDER BY " + "?x " * 6_000,
+    "signs": "ASK { FILTER(" + "!" * 19_000 + "?x) }",
+    "dots": "a." * 10_000,
+    "colons": "ASK { a:" + "a:a." * 4_900 + " }",
+    "prefix": "PREFIX" + " " * 19_000 + "INSERT",
+    "broken near the end": "ASK { " + "FILTER(?o>1) " * 90 + "? }",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_no_text_takes_the_grammar_long(text: str) -> None:
+    parse("ASK { ?s ?p ?o }")
+    started = time.process_time()
+    with pytest.raises((QuerySyntaxError, UnsafeQueryError)):
+        parse(text)
+    assert time.process_time() - started < 1.5
+
+
+def test_long_lists_are_still_read() -> None:
+    rows = " ".join(f"<http://example.org/resource/{number}>" for number in range(400))
+    assert len(parse(f"SELECT * {{ VALUES ?x {{ {rows} }} ?x ?p ?o }}").iris()) == 400
+    several = "SELECT * { " + "?x ?p 1 , 2 , 3 ; ?q 4 . " * 20 + "}"
+    assert parse(parse(several).text()).variables == ("x", "p", "q")
+
+
+def test_threads_do_not_read_each_others_queries() -> None:
+    texts = [f"SELECT ?v{n} {{ ?v{n} dbo:p{n} {n} FILTER(?v{n} != {n}) }}" for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(parse, texts * 3))
+    assert [query.variables for query in found] == [(f"v{n}",) for n in range(40)] * 3
 
 
 def test_long_chains_of_variables_are_compared_in_bounded_time() -> None:
