@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
-from .errors import OntopromptError, UsageError
+from .edge import argument_text, as_known, debugging, drop_stdout, guarded, leave, print_json
+from .errors import UsageError
+from .output import Progress
 
 if TYPE_CHECKING:
     from .pipeline import AskOptions
@@ -19,51 +20,6 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _GRAPH = "RDF file, folder of RDF files, or URL of a SPARQL endpoint. Default: the sample graph."
-
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        debug = click.get_current_context().find_root().params.get("debug", False)
-        try:
-            command(*args, **kwargs)
-        except OntopromptError as error:
-            if debug:
-                raise
-            _complain(error)
-            sys.exit(error.exit_status)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            sys.exit(130)
-        except BrokenPipeError:
-            # The reader of stdout has gone; nothing is left to say to it.
-            sys.stderr.close()
-            sys.exit(0)
-        except (
-            OSError,
-            MemoryError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-        ) as error:
-            if debug:
-                raise
-            click.echo(
-                f"Error: something unexpected went wrong ({type(error).__name__}: {str(error)[:200]}).",
-                err=True,
-            )
-            click.echo("Run again with `ontoprompt --debug …` and report what it prints.", err=True)
-            sys.exit(2)
-
-    return run
-
-
-def _complain(error: OntopromptError) -> None:
-    click.echo(f"Error: {error.message}", err=True)
-    if error.hint:
-        click.echo(error.hint, err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -117,8 +73,9 @@ def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--no-execute", is_flag=True, help="Only write the query.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--explain", is_flag=True, help="Show links, terms, prompt, candidates and timings.")
-@_guarded
+@guarded
 def ask(
+    progress: Progress,
     question: str,
     entity: tuple[str, ...],
     term: tuple[str, ...],
@@ -128,42 +85,64 @@ def ask(
     **flags: Any,
 ) -> None:
     """Answer QUESTION; `-` reads one question a line from standard input and prints JSON lines."""
-    import json
-
     from .settings import load_settings
 
     settings = load_settings(**flags)
-    pins = _pins(entity, term)
-    batch = question == "-"
-    if not batch:
+    if question != "-":
         from .pipeline import checked_question
 
-        checked_question(question)
-    engine = _engine(settings)
-    from .output import answer_json, print_answer
+        question = checked_question(argument_text(question))
+    pins = _pins(entity, term)
+    from .assembly import open_engine
+    from .output import answer_json, answer_text
 
-    if not batch:
-        answer = engine.ask(question, _options(settings, pins, not no_execute, engine, question))
-        if as_json:
-            click.echo(json.dumps(answer_json(answer), ensure_ascii=False))
-        else:
-            print_answer(answer, explain=explain)
-        return
+    engine = open_engine(settings, reach=not no_execute, progress=progress)
+
+    def answered(text: str) -> Any:
+        progress("asking", 0, None)
+        return engine.ask(text, _options(settings, pins, not no_execute, engine.retriever.index, text))
+
+    if question == "-":
+        leave(_ask_lines(answered, progress))
+    answer = answered(question)
+    if as_json:
+        print_json(answer_json(answer))
+    else:
+        click.echo(answer_text(answer, explain=explain), nl=False)
+
+
+def _ask_lines(answered: Callable[[str], Any], progress: Progress) -> int:
+    """A JSON line for each line of standard input; one that fails says so in its own and the rest goes on.
+
+    Returns the exit status: that of the first failure, or 0.
+    """
+    from .output import answer_json
+
+    if sys.stdin is None:
+        raise UsageError(
+            "There is no standard input to read questions from.", "Give a question instead of -."
+        )
     status = 0
-    for line in _lines(sys.stdin.buffer):
+    lines = iter(_lines(sys.stdin.buffer))
+    while True:
+        with progress.waiting():
+            line = next(lines, None)
+        if line is None:
+            return status
         try:
-            row = answer_json(engine.ask(line, _options(settings, pins, not no_execute, engine, line)))
-        except OntopromptError as error:
-            status = status or error.exit_status
+            row = answer_json(answered(line))
+        except Exception as error:  # noqa: BLE001 - the edge, as in `guarded`
+            if debugging():
+                raise
+            known = as_known(error)
+            status = status or known.exit_status
             row = {
                 "question": line,
-                "error": error.message,
-                "hint": error.hint,
-                "exit_status": error.exit_status,
+                "error": known.message,
+                "hint": known.hint,
+                "exit_status": known.exit_status,
             }
-        click.echo(json.dumps(row, ensure_ascii=False))
-        sys.stdout.flush()
-    sys.exit(status)
+        print_json(row)
 
 
 def _lines(stream: Iterable[bytes]) -> Iterable[str]:
@@ -202,14 +181,14 @@ def _full_iri(text: str) -> str:
     return iri
 
 
-def _options(settings: Settings, pins: Any, execute: bool, engine: Any, question: str) -> AskOptions:
+def _options(settings: Settings, pins: Any, execute: bool, index: Any, question: str) -> AskOptions:
     from .pipeline import AskOptions
 
     examples: tuple[Example, ...] = ()
     if settings.examples:
         from .examples import nearest_examples
 
-        examples = nearest_examples(engine.retriever.index, question, settings.examples)
+        examples = nearest_examples(index, question, settings.examples)
     return AskOptions(
         variant=settings.prompt,
         top_k=settings.top_k,
@@ -220,13 +199,6 @@ def _options(settings: Settings, pins: Any, execute: bool, engine: Any, question
         pins=pins,
         examples=examples,
     )
-
-
-def _engine(settings: Settings) -> Any:
-    from .assembly import open_engine
-    from .output import stderr_progress
-
-    return open_engine(settings, progress=stderr_progress())
 
 
 @main.command()
@@ -247,8 +219,9 @@ def _engine(settings: Settings) -> Any:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSON lines of question and sparql: trains the adapter, kept as worked examples.",
 )
-@_guarded
+@guarded
 def index(
+    progress: Progress,
     sources: tuple[str, ...],
     name: str | None,
     out: Path | None,
@@ -258,7 +231,6 @@ def index(
 ) -> None:
     """Build an index of the vocabulary in SOURCEs (files, folders, endpoints); without one, the default index again."""
     from .indexing import build
-    from .output import stderr_progress
 
     folder, terms, seconds = build(
         sources,
@@ -267,7 +239,7 @@ def index(
         encoder=encoder,
         entities=entities,
         pairs=pairs,
-        progress=stderr_progress(),
+        progress=progress,
     )
     click.echo(f"{folder}: {terms:,} terms in {seconds:.1f} s")
 
@@ -277,59 +249,48 @@ def index(
 @click.option("--index", metavar="NAME|DIR", help="Index to search. Default: the one that ships.")
 @click.option("--top-k", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a term.")
-@_guarded
-def search(text: str, index: str | None, top_k: int, as_json: bool) -> None:
+@guarded
+def search(progress: Progress, text: str, index: str | None, top_k: int, as_json: bool) -> None:
     """The terms nearest to TEXT."""
-    import json
-
     from .assembly import open_index
     from .pipeline import checked_question
     from .settings import load_settings
 
-    checked_question(text)
-    for hit in open_index(load_settings(index=index)).search(text, top_k):
-        row = {
-            "iri": hit.term.iri,
-            "kind": hit.term.kind,
-            "label": hit.term.label,
-            "score": round(hit.score, 4),
-        }
-        click.echo(
-            json.dumps(row, ensure_ascii=False)
-            if as_json
-            else f"{hit.score:6.3f}  {hit.term.label}  ({hit.term.kind})  <{hit.term.iri}>"
-        )
+    text = checked_question(argument_text(text))
+    for hit in open_index(load_settings(index=index), progress=progress).search(text, top_k):
+        term = hit.term
+        if as_json:
+            print_json(
+                {"iri": term.iri, "kind": term.kind, "label": term.label, "score": round(hit.score, 4)}
+            )
+        else:
+            click.echo(f"{hit.score:6.3f}  {term.label}  ({term.kind})  <{term.iri}>")
 
 
 @main.command()
 @click.argument("question")
 @_ask_flags
-@_guarded
-def prompt(question: str, **flags: Any) -> None:
-    """The prompt that QUESTION would be asked with; no model is loaded unless it decides the variant."""
-    from .assembly import open_index, open_linker
-    from .execution import open_store
-    from .output import stderr_progress
+@guarded
+def prompt(progress: Progress, question: str, **flags: Any) -> None:
+    """The prompt that QUESTION would be asked with; the model is loaded only where it decides the variant."""
+    from .assembly import open_engine, open_retriever
     from .pipeline import checked_question
     from .prompts import build_prompt
-    from .retrieval import Retriever, prefer_specific_types
-    from .settings import default_graph, load_settings
+    from .retrieval import Pins, prefer_specific_types
+    from .settings import load_settings
 
     settings = load_settings(**flags)
-    question = checked_question(question)
-    kg = settings.kg or str(default_graph())
-    store = open_store(kg)
-    loaded = open_index(settings, store, progress=stderr_progress())
-    linker, _ = open_linker(kg, store, loaded, progress=stderr_progress())
-    retriever = Retriever(loaded, linker, store)
+    question = checked_question(argument_text(question))
+    if not settings.prompt:
+        engine = open_engine(settings, progress=progress)
+        options = _options(settings, Pins({}), True, engine.retriever.index, question)
+        click.echo(engine.prompt(engine.fragment(question, options), options).text)
+        return
+    retriever = open_retriever(settings, progress=progress)[0]
+    options = _options(settings, Pins({}), True, retriever.index, question)
     links = prefer_specific_types(retriever.link(question, rivals=1), retriever.terms)
     fragment = retriever.retrieve(question, top_k=settings.top_k, links=links)
-    examples: tuple[Example, ...] = ()
-    if settings.examples:
-        from .examples import nearest_examples
-
-        examples = nearest_examples(loaded, question, settings.examples)
-    click.echo(build_prompt(fragment, settings.prompt or "nsql", examples=examples).text, nl=False)
+    click.echo(build_prompt(fragment, settings.prompt, examples=options.examples).text)
 
 
 @main.command()
@@ -337,8 +298,8 @@ def prompt(question: str, **flags: Any) -> None:
 @click.option(
     "--index", metavar="NAME|DIR", help="Vocabulary to check against. Default: the index that ships."
 )
-@_guarded
-def check(file: Any, index: str | None) -> None:
+@guarded
+def check(progress: Progress, file: Any, index: str | None) -> None:
     """Check the query in FILE (`-`: standard input): syntax, safety, terms, domains and ranges. Never executes it."""
     from .assembly import open_index
     from .settings import load_settings
@@ -348,16 +309,20 @@ def check(file: Any, index: str | None) -> None:
         text = file.read()
     except UnicodeDecodeError as error:
         raise UsageError("The query is not UTF-8 text.", "Save it as UTF-8.") from error
-    loaded = open_index(load_settings(index=index))
+    loaded = open_index(load_settings(index=index), progress=progress)
     issues = validate(text, terms={t.iri: t for t in loaded.terms})
+    lines = []
     for issue in issues:
-        click.echo(f"{issue.severity}: {issue.message}")
+        lines.append(f"{issue.severity}: {issue.message}")
         if issue.alternatives:
-            click.echo(f"  known instead: {', '.join(issue.alternatives[:5])}")
-    if not issues:
-        click.echo("No issues.")
+            lines.append(f"  known instead: {', '.join(issue.alternatives[:5])}")
+    try:
+        click.echo("\n".join(lines or ["No issues."]))
+    except BrokenPipeError:
+        # A reader that goes away must not turn a refusal into a success.
+        drop_stdout()
     if any(i.severity == "error" for i in issues):
-        sys.exit(3)
+        leave(3)
 
 
 @main.group()
@@ -369,8 +334,8 @@ def models() -> None:
 @click.argument("name")
 @click.option("--gpus", required=True, metavar="COUNTxSIZE", help="For example 2x24GiB.")
 @click.option("--quantize", type=click.Choice(["4bit", "8bit"]), help="Quantised weights.")
-@_guarded
-def models_plan(name: str, gpus: str, quantize: str | None) -> None:
+@guarded
+def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) -> None:
     """How accelerate would spread model NAME over GPUs that need not be here; loads a configuration, no weights."""
     from .planning import plan
 
@@ -413,10 +378,17 @@ def models_plan(name: str, gpus: str, quantize: str | None) -> None:
 @click.option("--layers", type=click.IntRange(1, 48), default=6, show_default=True)
 @click.option("--width", type=click.IntRange(64, 4096), default=384, show_default=True)
 @click.option("--vocabulary", type=click.IntRange(400, 100_000), default=12_000, show_default=True)
-@click.option("--weight", "weights", multiple=True, type=click.FloatRange(0), help="How often each file (and the templates, last) is drawn from.")
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    type=click.FloatRange(0),
+    help="How often each file (and the templates, last) is drawn from.",
+)
 @click.option("--seed", type=int, default=7, show_default=True)
-@_guarded
+@guarded
 def train(
+    progress: Progress,
     pairs: tuple[Path, ...],
     out: Path,
     ontologies: tuple[str, ...],
@@ -430,7 +402,6 @@ def train(
     seed: int,
 ) -> None:
     """Train a generator from PAIRS (JSON lines of question and sparql)."""
-    from .output import stderr_progress
     from .training import TrainConfig, train_from_files
 
     config = TrainConfig(minutes=minutes, layers=layers, width=width, vocabulary=vocabulary, seed=seed)
@@ -442,6 +413,6 @@ def train(
         entity_labels=entity_labels,
         templates=templates,
         weights=weights,
-        progress=stderr_progress(),
+        progress=progress,
     )
     click.echo(f"{out}: {record['seen']:,} examples seen in {record['minutes']:.1f} minutes")

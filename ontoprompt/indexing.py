@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .embedding import Adapter, load_encoder
-from .errors import UsageError
+from .embedding import Adapter, Encoder, load_encoder
+from .errors import ArtifactError, QueryError, UsageError
 from .execution import Store
 from .index import build_index
 from .ontology import Ontology, load_ontology, ontology_from_store
@@ -44,22 +44,7 @@ def build(
     loaded = load_encoder(encoder)
     adapter = None
     if pairs is not None:
-        from .adapting import train_adapter
-        from .pairs import read_pairs
-        from .sparql import parse
-
-        known = {t.iri for t in ontology.terms}
-        examples = []
-        for pair in read_pairs(pairs):
-            gold = [iri for iri in sorted(parse(pair.query).iris()) if iri in known]
-            if gold:
-                examples.append((pair.question, gold))
-        if not examples:
-            raise UsageError(
-                f"No query in {pairs} names a term of this vocabulary.",
-                "Give pairs over the vocabulary that is indexed.",
-            )
-        adapter = train_adapter(examples, ontology.terms, loaded, progress=progress)
+        adapter = _trained_adapter(pairs, ontology, loaded, progress)
     elif default and encoder == "default" and (default_index_dir() / "adapter.safetensors").is_file():
         adapter = Adapter.load(default_index_dir() / "adapter.safetensors")
     graph = entities or (str(default_graph()) if default else None)
@@ -67,11 +52,47 @@ def build(
         ontology, folder, encoder=loaded, adapter=adapter, entities_from=_graph(graph), progress=progress
     )
     if pairs is not None:
-        # Kept beside the index proper: worked examples may change without a new index.
-        temporary = folder / ".examples.jsonl.new"
-        shutil.copyfile(pairs, temporary)
-        os.replace(temporary, folder.parent / f"{folder.name}.examples.jsonl")
+        _keep_examples(pairs, folder)
     return folder, len(index.terms), time.monotonic() - began
+
+
+def _trained_adapter(pairs: Path, ontology: Ontology, encoder: Encoder, progress: Progress | None) -> Adapter:
+    """An adapter of the pairs whose queries name terms of this ontology; a query that does not parse counts as
+    naming none."""
+    from .adapting import train_adapter
+    from .pairs import read_pairs
+    from .sparql import parse
+
+    known = {t.iri for t in ontology.terms}
+    examples = []
+    for pair in read_pairs(pairs):
+        try:
+            gold = [iri for iri in sorted(parse(pair.query).iris()) if iri in known]
+        except QueryError:
+            continue
+        if gold:
+            examples.append((pair.question, gold))
+    if not examples:
+        raise UsageError(
+            f"No query in {pairs} names a term of this vocabulary.",
+            "Give pairs over the vocabulary that is indexed.",
+        )
+    return train_adapter(examples, ontology.terms, encoder, progress=progress)
+
+
+def _keep_examples(pairs: Path, folder: Path) -> None:
+    """Keep the pairs beside the index proper: worked examples may change without a new index."""
+    target = folder.parent / f"{folder.name}.examples.jsonl"
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(pairs, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ArtifactError(
+            f"The worked examples could not be written to {target}: {error.strerror or error}.",
+            "The index itself is whole; free some space and build again to have examples too.",
+        ) from error
 
 
 def _graph(source: str | None) -> Path | Store | None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .execution import Value
-from .pipeline import Answer
+if TYPE_CHECKING:
+    from .execution import Value
+    from .pipeline import Answer
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The object that `ask --json` prints; its keys are the command line's contract."""
+    from . import sparql
+
     result = answer.result
     return {
         "question": answer.question,
@@ -23,19 +29,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "restated": answer.restated,
         "confidence": answer.confidence,
         "doubts": list(answer.doubts),
-        "form": result.form
-        if result
-        else ("ask" if re.search(r"\bASK\b", answer.sparql.split("{")[0]) else "select"),
-        "rows": [
-            {
-                name: value_json(v, answer.labels)
-                for name, v in zip(result.variables, row, strict=True)
-                if v is not None
-            }
-            for row in (result.rows if result else ())
-        ]
-        if result
-        else [],
+        "form": result.form if result else sparql.parse(answer.sparql).form,
+        "rows": [_row_json(result.variables, row, answer.labels) for row in result.rows] if result else [],
         "boolean": result.boolean if result else None,
         "entities": [
             {"iri": e.iri, "label": e.label, "mention": e.mention, "score": round(e.score, 4)}
@@ -63,11 +58,17 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
+def _row_json(
+    variables: Sequence[str], row: Sequence[Value | None], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """One row: variable → cell; what is unbound is left out."""
+    return {name: value_json(v, labels) for name, v in zip(variables, row, strict=True) if v is not None}
+
+
 def value_json(value: Value, labels: Mapping[str, str]) -> dict[str, str]:
-    """One cell: its SPARQL type and value, and a label where it is an IRI."""
-    out = {"type": value.type, "value": value.value}
-    if value.type == "uri":
-        out["label"] = labels.get(value.value, value.value)
+    """One cell: its SPARQL type, value and label; what is no IRI is its own label."""
+    label = labels.get(value.value, value.value) if value.type == "uri" else value.value
+    out = {"type": value.type, "value": value.value, "label": label}
     if value.datatype:
         out["datatype"] = value.datatype
     if value.lang:
@@ -75,8 +76,8 @@ def value_json(value: Value, labels: Mapping[str, str]) -> dict[str, str]:
     return out
 
 
-def print_answer(answer: Answer, *, explain: bool = False) -> None:
-    """The answer first, then what was asked, then the query; coloured on a terminal."""
+def answer_text(answer: Answer, *, explain: bool = False) -> str:
+    """The answer first, then what was asked, then the query; with colours when stdout is a terminal."""
     from rich.console import Console
     from rich.syntax import Syntax
     from rich.text import Text
@@ -87,26 +88,27 @@ def print_answer(answer: Answer, *, explain: bool = False) -> None:
         # Labels and endpoint replies are untrusted: no control characters, no markup.
         console.print(Text(_CONTROL.sub(" ", text), style=style))
 
-    for text in answer_lines(answer):
-        line(text, "bold")
-    line("")
-    if answer.restated:
-        line(f"Asked: {answer.restated}", "dim")
-    if answer.doubtful:
-        reasons = f": {'; '.join(answer.doubts)}" if answer.doubts else ""
-        line(f"This may be wrong (confidence {answer.confidence:.2f}){reasons}.", "yellow")
-    else:
-        line(f"Confidence {answer.confidence:.2f}.", "dim")
-    line("")
-    if console.is_terminal:
-        console.print(
-            Syntax(_CONTROL.sub(" ", answer.sparql), "sparql", background_color="default", word_wrap=True)
-        )
-    else:
-        line(answer.sparql)
-    if explain:
-        for text in explain_lines(answer):
+    # Captured, not printed: rich would end the process in its own way when the reader has gone.
+    with console.capture() as captured:
+        for text in answer_lines(answer):
+            line(text, "bold")
+        line("")
+        if answer.restated:
+            line(f"Asked: {answer.restated}", "dim")
+        if answer.doubtful:
+            reasons = f": {'; '.join(answer.doubts)}" if answer.doubts else ""
+            line(f"This may be wrong (confidence {answer.confidence:.2f}){reasons}.", "yellow")
+        else:
+            line(f"Confidence {answer.confidence:.2f}.", "dim")
+        line("")
+        if console.is_terminal:
+            query = _CONTROL.sub(" ", answer.sparql)
+            console.print(Syntax(query, "sparql", background_color="default", word_wrap=True))
+        else:
+            line(answer.sparql)
+        for text in explain_lines(answer) if explain else ():
             line(text)
+    return captured.get()
 
 
 def answer_lines(answer: Answer) -> list[str]:
@@ -128,7 +130,9 @@ def cell_text(value: Value | None, labels: Mapping[str, str]) -> str:
     """One cell in words."""
     if value is None:
         return "-"
-    return labels.get(value.value, value.value) if value.type == "uri" else value.value
+    text = labels.get(value.value, value.value) if value.type == "uri" else value.value
+    # A line break within a value must not look like another row.
+    return " ".join(text.split())
 
 
 def explain_lines(answer: Answer) -> list[str]:
@@ -150,15 +154,65 @@ def explain_lines(answer: Answer) -> list[str]:
     return lines
 
 
-def stderr_progress() -> Callable[[str, int, int | None], None]:
-    """A progress callback that writes a line to stderr at most every two seconds, and one at each new stage."""
-    state: dict[str, Any] = {"stage": None, "at": 0.0}
+class Progress:
+    """What a command is doing, said on stderr: at each new stage, every two seconds while it counts, and
+    whenever nothing has been said for that long. Entered, it keeps watch in a thread of its own.
 
-    def show(stage: str, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if stage == state["stage"] and now - state["at"] < 2 and done != total:
+    Called with (stage, done, total). A stage that begins with nothing done and no total is only noted: it is
+    named when it lasts.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, silence: float = 1.8) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._silence = silence
+        self._lock = threading.Lock()
+        self._stage, self._since = "starting", time.monotonic()
+        self._said, self._said_at = "", self._since
+        self._waiting = False
+        self._over = threading.Event()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if stage != self._stage:
+                self._stage, self._since = stage, now
+            if (done == 0 and total is None) or (
+                stage == self._said and now - self._said_at < 2 and done != total
+            ):
+                return
+            self._said = stage
+            self._say(f"{stage}: {done:,}{f' of {total:,}' if total else ''}")
+
+    def __enter__(self) -> Progress:
+        threading.Thread(target=self._watch, daemon=True, name="ontoprompt-progress").start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While someone else has to act (a line to be typed), silence is right."""
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._said_at = time.monotonic()
+            self._waiting = False
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._silence / 8):
+            with self._lock:
+                now = time.monotonic()
+                if not self._waiting and now - self._said_at >= self._silence and not self._over.is_set():
+                    self._say(f"{self._stage} ... {now - self._since:.0f} s")
+
+    def _say(self, text: str) -> None:
+        self._said_at = time.monotonic()
+        if self._stream is None:
             return
-        state.update(stage=stage, at=now)
-        print(f"{stage}: {done:,}{f' of {total:,}' if total else ''}", file=sys.stderr, flush=True)
-
-    return show
+        # Progress that nobody can read is no reason to stop.
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=self._stream, flush=True)
