@@ -2,7 +2,7 @@
 
 `TransformersGenerator` loads any causal LM of transformers (CodeGen first), spread over devices
 by accelerate; `open_generator` picks it or a remote server by name. Compiling a grammar is done
-once per question, masking per token; a matcher that fails raises.
+once per question, masking per token (`decoding`); a matcher that fails raises.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from .decoding import Guide, Hypothesis, Sampling, decode
 from .errors import ArtifactError, NoQueryError, UsageError
 from .evidence import in_tokens
+from .grammar import Grammar
 from .prompts import Prompt
 
 DEFAULT_MODEL = "default"
 _DEFAULT_VARIANT = "nsql"
+# A query must have room for this many triples' worth of patterns, if the context has it.
+_UNITS = 6
+# Pieces of text whose tokens are kept: a server meets new strings all day.
+_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Request:
     surfaces that the graph speaks against side by side (see `evidence.py`)."""
 
     prompt: Prompt
-    grammar: str | None = None
+    grammar: Grammar | None = None
     bias: Mapping[str, float] = field(default_factory=dict)
     unlikely: frozenset[tuple[str, str]] = frozenset()
 
@@ -62,7 +68,11 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How to load and run a model. `max_memory` is accelerate's, for example {"cpu": "1GiB", 0: "10GiB"}."""
+    """How to load and run a model. `max_memory` is accelerate's, for example {"cpu": "1GiB", 0: "10GiB"}.
+
+    `max_new_tokens`: what a query may take. A grammar's queries are bounded so that all of them fit; for
+    a tokenizer that needs more for six triples, they may take that.
+    """
 
     dtype: str = "auto"
     device_map: str | Mapping[str, str | int] | None = None
@@ -70,7 +80,7 @@ class LoadOptions:
     offload_folder: str | None = None
     quantize: str | None = None
     trust_remote_code: bool = False
-    max_new_tokens: int = 160
+    max_new_tokens: int = 192
     sample: bool = False
     temperature: float = 0.8
     seed: int = 0
@@ -89,7 +99,7 @@ class TransformersGenerator:
         self.model, self.tokenizer = _load(self.path, self.options)
         self.variant = _trained_variant(self.path)
         self._grammar_tokenizer: Any = None
-        self._lead = " " if self.variant.endswith("-symbols") else ""
+        self._pieces: dict[str, tuple[int, ...]] = {}
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""
@@ -103,81 +113,87 @@ class TransformersGenerator:
         return int(next((size for size in sizes if size), 2048))
 
     def generate(self, requests: Sequence[Request], *, candidates: int = 5) -> list[tuple[Candidate, ...]]:
-        """See `Generator`. Beam search (or sampling), every step masked by the request's grammar."""
+        """See `Generator`. Beam search (or sampling), every step masked by the request's grammar.
+
+        Raises UsageError for a prompt that leaves no room for a query.
+        """
         import torch
-        from transformers import LogitsProcessorList
 
         if not requests:
             return []
-        options = self.options
-        texts = [r.prompt.text for r in requests]
-        tokenizer = self.tokenizer
-        tokenizer.padding_side = "left"
-        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-        room = self.context - options.max_new_tokens
-        if batch["input_ids"].shape[1] > room:
-            raise UsageError(
-                f"The prompt has {batch['input_ids'].shape[1]} tokens, but the model {self.name} takes {room}.",
-                "Ask with a smaller --top-k, fewer --examples, or a shorter question.",
-            )
+        self.tokenizer.padding_side = "left"
+        batch = self.tokenizer(
+            [r.prompt.text for r in requests], return_tensors="pt", padding=True, add_special_tokens=False
+        )
+        width = int(batch["input_ids"].shape[1])
+        guides = [self._guide(request, self.context - width, width) for request in requests]
         device = self.model.get_input_embeddings().weight.device
         if device.type == "meta":
             device = torch.device("cpu")
-        batch = {k: v.to(device) for k, v in batch.items() if k in ("input_ids", "attention_mask")}
-        width = int(batch["input_ids"].shape[1])
-        processor = _GrammarMask(self, requests, width, candidates)
-        torch.manual_seed(options.seed)
-        how = (
-            {"do_sample": True, "temperature": options.temperature, "num_return_sequences": candidates}
-            if options.sample
-            else {
-                "num_beams": candidates,
-                "num_return_sequences": candidates,
-                "do_sample": False,
-                "length_penalty": 0.0,
-                "early_stopping": True,
-            }
+        options = self.options
+        hypotheses = decode(
+            self.model,
+            batch["input_ids"].to(device),
+            batch["attention_mask"].to(device),
+            guides,
+            count=candidates,
+            end=self.tokenizer.eos_token_id,
+            sampling=Sampling(options.temperature, options.seed) if options.sample else None,
         )
-        with torch.inference_mode():
-            out = self.model.generate(
-                **batch,
-                **how,
-                max_new_tokens=options.max_new_tokens,
-                logits_processor=LogitsProcessorList([processor]),
-                output_scores=True,
-                return_dict_in_generate=True,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                renormalize_logits=False,
-            )
-            transitions = self.model.compute_transition_scores(
-                out.sequences, out.scores, getattr(out, "beam_indices", None), normalize_logits=options.sample
-            )
-        results: list[tuple[Candidate, ...]] = []
-        for index, request in enumerate(requests):
-            found: dict[str, Candidate] = {}
-            for row in range(index * candidates, (index + 1) * candidates):
-                candidate = self._candidate(
-                    request, out.sequences[row, width:].tolist(), transitions[row].tolist()
-                )
-                if candidate and (
-                    candidate.sparql not in found or candidate.score > found[candidate.sparql].score
-                ):
-                    found[candidate.sparql] = candidate
-            results.append(tuple(sorted(found.values(), key=lambda c: -c.score)))
-        return results
+        return [self._candidates(r, found) for r, found in zip(requests, hypotheses, strict=True)]
 
-    def _candidate(self, request: Request, ids: Sequence[int], scores: Sequence[float]) -> Candidate | None:
-        end = self.tokenizer.eos_token_id
-        length = ids.index(end) if end in ids else len(ids)
-        text = self.tokenizer.decode(ids[:length], clean_up_tokenization_spaces=False).strip()
-        used = [s for s in scores[: length + 1] if s > float("-inf")]
-        if not text or any(s < -1e20 for s in used):
-            return None
-        return Candidate(text, request.prompt.expand(text), sum(used), tuple(used), truncated=end not in ids)
+    def _candidates(self, request: Request, hypotheses: Sequence[Hypothesis]) -> tuple[Candidate, ...]:
+        """The distinct queries among hypotheses, best first as they came."""
+        found: dict[str, Candidate] = {}
+        for hypothesis in hypotheses:
+            text = self.tokenizer.decode(hypothesis.ids, clean_up_tokenization_spaces=False).strip()
+            query = request.prompt.expand(text)
+            if text and query not in found:
+                found[query] = Candidate(
+                    text, query, hypothesis.score, hypothesis.logprobs, truncated=not hypothesis.ended
+                )
+        return tuple(found.values())
+
+    def _guide(self, request: Request, room: int, width: int) -> Guide:
+        """What steers a request whose prompt leaves `room` tokens of the context."""
+        budget = self.options.max_new_tokens
+        matcher = None
+        if request.grammar is not None:
+            written = request.grammar.write(self.pieces, budget, least=_UNITS)
+            if written.longest > room:
+                written = request.grammar.write(self.pieces, room)
+            budget = written.longest
+            matcher = self.matcher(written.text) if budget <= room else None
+        if budget > room:
+            raise UsageError(
+                f"The prompt has {width} tokens, and a query may take {budget}, but the model {self.name} takes "
+                f"{self.context} in all.",
+                "Ask with a smaller --top-k, fewer --examples, or a shorter question.",
+            )
+        evidence = in_tokens(request.unlikely, request.prompt.of("entity"), self.token_of)
+        return Guide(matcher, budget, self.biases(request.bias), evidence)
+
+    def pieces(self, text: str) -> tuple[int, ...]:
+        """The tokens of a piece of text that stands behind other text. Raises UsageError when they are not that text."""
+        known = self._pieces.get(text)
+        if known is None:
+            # Some tokenizers write the start of a text differently: what stands behind an "x" is no start.
+            encode, decode = self.tokenizer.encode, self.tokenizer.decode
+            before = encode("x", add_special_tokens=False)
+            ids = encode("x" + text, add_special_tokens=False)
+            shown = decode(ids, clean_up_tokenization_spaces=False)
+            if ids[: len(before)] != before or not shown.endswith("x" + text):
+                raise UsageError(
+                    f"The tokenizer of {self.name} does not give {text!r} back as it was.",
+                    "Its queries cannot be held to a grammar: use a model with a byte-level tokenizer.",
+                )
+            if len(self._pieces) > _REMEMBERED:
+                self._pieces.clear()
+            known = self._pieces[text] = tuple(ids[len(before) :])
+        return known
 
     def matcher(self, grammar: str) -> Any:
-        """A fresh llguidance matcher of `grammar` over this model's tokens. Raises NoQueryError when it does not compile."""
+        """A fresh llguidance matcher of a written grammar. Raises NoQueryError when it does not compile."""
         import llguidance
 
         if self._grammar_tokenizer is None:
@@ -203,78 +219,8 @@ class TransformersGenerator:
 
     def token_of(self, surface: str) -> int | None:
         """The token that a surface is inside a query; None when it takes several."""
-        ids = self.tokenizer.encode(" " + surface, add_special_tokens=False)
-        return int(ids[0]) if len(ids) == 1 else None
-
-
-class _GrammarMask:
-    """Logits processor: for each row, only tokens that its grammar admits after what it has written.
-
-    Beams are re-ordered between steps, so a row's matcher is found by the tokens written so
-    far, not by its place.
-    """
-
-    def __init__(
-        self, owner: TransformersGenerator, requests: Sequence[Request], width: int, rows_each: int
-    ) -> None:
-        self.owner = owner
-        self.width = width
-        self.rows_each = rows_each
-        self.bias = [owner.biases(r.bias) for r in requests]
-        self.evidence = [in_tokens(r.unlikely, r.prompt.of("entity"), owner.token_of) for r in requests]
-        self.states: dict[tuple[int, tuple[int, ...]], Any] = {
-            (i, ()): owner.matcher(r.grammar) for i, r in enumerate(requests) if r.grammar is not None
-        }
-        self.constrained = [r.grammar is not None for r in requests]
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        import llguidance
-        import llguidance.torch as masks
-        import torch
-
-        vocabulary = scores.shape[-1]
-        per_request = scores.shape[0] // len(self.constrained)
-        nxt: dict[tuple[int, tuple[int, ...]], Any] = {}
-        bitmask = masks.allocate_token_bitmask(1, vocabulary)
-        scores = torch.log_softmax(scores.float(), dim=-1)
-        for row, ids in enumerate(input_ids[:, self.width :].tolist()):
-            request = row // per_request
-            for token, weight in self.bias[request].items():
-                scores[row, token] += weight
-            if not self.constrained[request]:
-                continue
-            key = (request, tuple(ids))
-            matcher = nxt.get(key) or self._advance(key)
-            nxt[key] = matcher
-            if matcher is None or matcher.is_stopped():
-                keep = torch.full_like(scores[row], float("-inf"))
-                keep[self.owner.tokenizer.eos_token_id] = scores[row, self.owner.tokenizer.eos_token_id]
-                scores[row] = keep
-                continue
-            masks.fill_next_token_bitmask(matcher, bitmask, 0)
-            masks.apply_token_bitmask_inplace(scores[row : row + 1], bitmask.to(scores.device))
-        # Parents stay for one more step only: a finished beam may be extended no further.
-        self.states = {**{k: v for k, v in self.states.items() if not k[1]}, **nxt}
-        _ = llguidance
-        scores = torch.log_softmax(scores, dim=-1)
-        for row, ids in enumerate(input_ids[:, self.width :].tolist()):
-            self.evidence[row // per_request].apply(ids, scores[row])
-        return scores
-
-    def _advance(self, key: tuple[int, tuple[int, ...]]) -> Any:
-        request, ids = key
-        if key in self.states:
-            return self.states[key]
-        parent = self.states.get((request, ids[:-1]))
-        if parent is None:
-            return None
-        matcher = parent.deep_copy()
-        if ids[-1] == self.owner.tokenizer.eos_token_id or matcher.is_stopped():
-            return None
-        if not matcher.consume_token(ids[-1]) or matcher.is_error():
-            # A beam that search has filled with a masked token is dead; its score is -inf already.
-            return None
-        return matcher
+        ids = self.pieces(" " + surface)
+        return ids[0] if len(ids) == 1 else None
 
 
 def resolve_model(name: str | Path) -> tuple[str, str]:
@@ -290,6 +236,8 @@ def resolve_model(name: str | Path) -> tuple[str, str]:
             )
         return str(folder), "ontoprompt-small"
     path = Path(name)
+    if not path.exists() and (path.is_absolute() or str(name).startswith((".", "~")) or len(path.parts) > 2):
+        raise ArtifactError(f"There is no folder {path}.", "Give the folder of a trained model.")
     if path.exists() and not (path / "config.json").is_file():
         raise ArtifactError(
             f"{path} holds no model: there is no config.json in it.", "Give the folder of a trained model."
@@ -311,7 +259,8 @@ def _trained_variant(path: str) -> str:
 
 def _load(path: str, options: LoadOptions) -> tuple[Any, Any]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
@@ -323,11 +272,9 @@ def _load(path: str, options: LoadOptions) -> tuple[Any, Any]:
         dtype = torch.float32 if not torch.cuda.is_available() else torch.float16
     else:
         dtype = getattr(torch, dtype)
-    arguments: dict[str, Any] = {
-        "dtype": dtype,
-        "trust_remote_code": options.trust_remote_code,
-        "local_files_only": local or os.environ.get("HF_HUB_OFFLINE") == "1",
-    }
+    offline = local or os.environ.get("HF_HUB_OFFLINE") == "1" or not _hub_answers()
+    common = {"trust_remote_code": options.trust_remote_code, "local_files_only": offline}
+    arguments: dict[str, Any] = {"dtype": dtype, **common}
     if options.device_map is not None:
         arguments["device_map"] = options.device_map
     if options.max_memory is not None:
@@ -340,20 +287,72 @@ def _load(path: str, options: LoadOptions) -> tuple[Any, Any]:
         arguments["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=options.quantize == "4bit", load_in_8bit=options.quantize == "8bit"
         )
+    if local:
+        _check_json(Path(path))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            path, trust_remote_code=options.trust_remote_code, local_files_only=arguments["local_files_only"]
+        config = AutoConfig.from_pretrained(path, **common)
+        if getattr(config, "activation_function", "") == "gelu_new":
+            # The same function in one kernel instead of eight.
+            config.activation_function = "gelu_pytorch_tanh"
+        tokenizer = AutoTokenizer.from_pretrained(path, **common)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            path, config=config, output_loading_info=True, **arguments
         )
-        model = AutoModelForCausalLM.from_pretrained(path, **arguments)
-    except (OSError, ValueError, ImportError) as error:
-        first = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    # What the libraries raise for a folder that is incomplete, damaged or of another kind.
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ArtifactError(
-            f"The model '{path}' could not be loaded: {first}",
+            f"The model '{path}' could not be loaded: {_reason(error)}.",
             "Check the name or folder; leave out --model for the one that ships with ontoprompt.",
         ) from error
+    if report["missing_keys"]:
+        # They would be filled with random numbers.
+        raise ArtifactError(
+            f"The model '{path}' holds no weights for {len(report['missing_keys'])} parts of a causal language model.",
+            "It is of another kind, or its files are incomplete: name another with --model.",
+        )
+    # Nothing that a user writes may stand for a special token.
+    tokenizer.split_special_tokens = True
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.eval(), tokenizer
+
+
+def _check_json(folder: Path) -> None:
+    """Raises ArtifactError for a file of a model that is cut off: the libraries' own words for it help nobody."""
+    import json
+
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"The file {file.name} of the model '{folder}' is damaged: it is not JSON.",
+                "Fetch or train the model again, or leave out --model for the one that ships with ontoprompt.",
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a library says, in one sentence without its full stop."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if "ignore_mismatched_sizes" in lines[0]:
+        return "its weights have other shapes than its config.json says"
+    return f"it lacks {lines[0]}" if isinstance(error, KeyError) else lines[0][:200].rstrip(".")
+
+
+def _hub_answers() -> bool:
+    """Whether the model hub can be reached at all: its client would try for half a minute."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    if getproxies():
+        return True
+    hub = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    try:
+        socket.create_connection((hub.hostname, hub.port or 443), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def open_generator(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> Generator:
