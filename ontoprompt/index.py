@@ -179,7 +179,9 @@ class OntologyIndex:
 
     def search_each(self, texts: Sequence[str], k: int) -> list[list[TermHit]]:
         """For each text the `k` terms that fit it best, best first; encodes them together, for many texts at once."""
-        out = []
+        out: list[list[TermHit]] = []
+        if not texts or not self.terms:
+            return [[] for _ in texts]
         for queries in self._queries(texts):
             depth = min(k + _SPARE_ROWS, len(self._owner))
             best, _ = self._nearest(queries[None, :], depth, min(k, len(self.terms)))

@@ -341,7 +341,10 @@ class _Sides:
         steps += [(same, side) for same in sorted(self.same.get(iri, ()))]
         steps += [(inverse, other_side) for inverse in sorted(self.inverses.get(iri, ()))]
         for relative, its_side in steps:
-            found = found or self._from_axioms(relative, its_side, seen)
+            # What another vocabulary's property is made of here says nothing about it: DBpedia has
+            # "source country" equal to DUL's "has location", of which "country" is a part.
+            if relative in self._facts.types:
+                found = found or self._from_axioms(relative, its_side, seen)
         if len(seen) == 1:
             self._known[iri, side] = found
         return found

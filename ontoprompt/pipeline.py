@@ -125,10 +125,14 @@ class Engine:
 
     def fragment(self, question: str, options: AskOptions, *, widen: bool = False) -> Fragment:
         """The fragment of a question; `widen` takes twice the terms and more rivals for each mention."""
-        links = self.retriever.link(question, options.pins, rivals=4 if widen else 1)
+        links = self.retriever.link(question, options.pins, rivals=4)
         links = prefer_specific_types(links, self.retriever.terms)
         return self.retriever.retrieve(
-            question, top_k=options.top_k * (2 if widen else 1), links=links, pins=options.pins
+            question,
+            top_k=options.top_k * (2 if widen else 1),
+            links=links,
+            rivals=4 if widen else 1,
+            pins=options.pins,
         )
 
     def prompt(self, fragment: Fragment, options: AskOptions) -> Prompt:
@@ -204,8 +208,10 @@ class Engine:
 
     def _heard(self, question: str, fragment: Fragment) -> Heard:
         words = content_words(question, fragment)
-        tables = self.retriever.index.scores_each(words, [s.term.iri for s in fragment.terms])
-        return heard(words, tables, fragment)
+        index = self.retriever.index
+        tables = index.scores_each(words, [s.term.iri for s in fragment.terms])
+        highest = [hits[0].score if hits else 0.0 for hits in index.search_each(words, 1)]
+        return heard(words, tables, highest, question, fragment)
 
     def _choose(
         self,

@@ -28,10 +28,12 @@ _WRONG_FORM = 3.0
 _NO_ORDER = 1.5
 _BETTER_LEFT_OUT = 2.0
 _UNCOVERED = 1.0
+_NONSENSE = 3.0
 _SURE = 0.5
-# Scores of a single word against a term: below the first it means something else, above the second the same.
-_NOT_MEANT, _MEANT = 0.35, 0.75
-_UNHEARD = 0.5
+# How well a term stands for a single word: its score, less what it falls short of the best of all terms. Below
+# the first the word means something else, above the second the term means the word.
+_NOT_MEANT, _MEANT = 0.1, 0.6
+_UNHEARD = 0.4
 _STOP = frozenset(
     [
         "a",
@@ -127,6 +129,10 @@ _STOP = frozenset(
         "through",
     ]
 )
+_NUMERIC = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$")
+_ORDERED = re.compile(r"\b(?:ASC|DESC|ORDER BY) ?\(? ?\?(\w+)")
+_COMPARED = re.compile(r"\?(\w+) [<>]=? |[<>]=? \?(\w+)")
+_COUNTED = re.compile(r"\bCOUNT ?\( ?(?:DISTINCT )?\?(\w+)")
 _SUPERLATIVE = re.compile(r"\b(?:most|least|first|last|\w{2,}(?:est|iest))\b", re.IGNORECASE)
 _NO_SUPERLATIVE = frozenset(
     [
@@ -196,15 +202,33 @@ def content_words(question: str, fragment: Fragment) -> tuple[str, ...]:
     return tuple(out)
 
 
-def heard(words: Sequence[str], scores: Sequence[Mapping[str, float]], fragment: Fragment) -> Heard:
-    """How far terms stand for words: by word stems where they are equal, else by `scores` (one table per word)."""
+def heard(
+    words: Sequence[str],
+    scores: Sequence[Mapping[str, float]],
+    highest: Sequence[float],
+    question: str,
+    fragment: Fragment,
+) -> Heard:
+    """How far terms stand for words: fully where their stems are equal, else by retrieval scores.
+
+    `scores`: for each word the score of each term; `highest`: for each word the best score of any term of the
+    index. A name that was not linked is never stood for.
+    """
     by_term = {}
+    names = set(re.findall(r"(?<=[a-z,] )[A-Z][^\W\d_]+", question))
+    unlinked = {name.lower() for name in names}
     for scored in fragment.terms:
         said = _stems_of(scored, fragment)
-        by_term[scored.term.iri] = tuple(
-            1.0 if stem(word) in said else _share(table.get(scored.term.iri, 0.0))
-            for word, table in zip(words, scores, strict=True)
-        )
+        shares = []
+        for word, table, top in zip(words, scores, highest, strict=True):
+            score = table.get(scored.term.iri, 0.0)
+            if stem(word) in said:
+                shares.append(1.0)
+            elif word in unlinked:
+                shares.append(0.0)
+            else:
+                shares.append(_share(score - max(0.0, top - score)))
+        by_term[scored.term.iri] = tuple(shares)
     return Heard(tuple(words), by_term)
 
 
@@ -247,9 +271,31 @@ def _score(question: str, candidate: Candidate, fragment: Fragment, words: Heard
         score -= _WRONG_FORM
     if _wants_order(question) and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", candidate.sparql):
         score -= _NO_ORDER
+    score -= _NONSENSE * nonsense(query, candidate.sparql, fragment)
     for here, anywhere in zip(words.best(iris), words.best(), strict=True):
         score -= _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
     return score
+
+
+def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
+    """How often a query does what nobody means: counts the values of a number, sorts or compares things that
+    have no order, or states the same triple twice."""
+    from .sparql_patterns import patterns
+
+    found = patterns(query.tree)
+    kinds = {s.term.iri: s.term for s in fragment.terms}
+    things, numbers = set(), set()
+    for pattern in found:
+        term = kinds.get(pattern.predicate.value)
+        if term is None or pattern.object.kind != "variable":
+            continue
+        if term.kind == "object_property":
+            things.add(pattern.object.value)
+        elif any(_NUMERIC.search(r) for r in term.range) and pattern.subject.kind == "iri":
+            numbers.add(pattern.object.value)
+    ordered = set(_ORDERED.findall(text)) | {a or b for a, b in _COMPARED.findall(text)}
+    counted = set(_COUNTED.findall(text))
+    return len(ordered & things) + len(counted & numbers) + len(found) - len(set(found))
 
 
 def _wants_order(question: str) -> bool:

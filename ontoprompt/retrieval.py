@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .index import OntologyIndex
 
 _LINK_FLOOR = 0.3
-_RIVAL = 0.92
+_RIVAL = 0.6
+_MISFIT = 0.3
 _INCIDENT = 0.10
 _LEXICAL = 0.12
 _SEARCH = 200
@@ -182,14 +183,19 @@ class Retriever:
         *,
         top_k: int = 12,
         links: Sequence[EntityLink] | None = None,
+        rivals: int = 1,
         pins: Pins | None = None,
     ) -> Fragment:
-        """The fragment of a question: at most `top_k` terms, best first, with entities and literals."""
+        """The fragment of a question: at most `top_k` terms, best first, with entities and literals.
+
+        Of several links for one mention, those stay that fit best with the terms, `rivals` of them.
+        """
         links = self.link(question, pins) if links is None else links
         spans = [(link.start, link.end) for link in links if link.start >= 0]
         literals = _free_literals(question, spans)
         masked = _masked(question, links, self.terms)
         scores = self._scores([question, masked] if masked != question else [question])
+        links = self._fitting(links, scores, rivals)
         incident = frozenset[str]().union(*(self.surroundings(link.iri).either for link in links))
         words = _stems(masked)
         ranked = sorted(
@@ -224,6 +230,28 @@ class Retriever:
                 per_text = [self.index.scores(text, iris) for text in texts]
                 return {iri: max(s[iri] for s in per_text) for iri in iris}
         return {hit.term.iri: hit.score for hit in self.index.search(list(texts), _SEARCH)}
+
+    def _fitting(
+        self, links: Sequence[EntityLink], scores: Mapping[str, float], rivals: int
+    ) -> tuple[EntityLink, ...]:
+        """The best links of each mention: by link score, less what the terms found at the entity in the graph
+        fall short of the best term (joint disambiguation of names and terms)."""
+        top = max(scores.values(), default=0.0)
+        groups: dict[tuple[int, int], list[EntityLink]] = {}
+        for link in links:
+            groups.setdefault((link.start, link.end), []).append(link)
+        kept: set[str] = set()
+        for group in groups.values():
+            if len(group) <= rivals or group[0].start < 0:
+                kept.update(link.iri for link in group)
+                continue
+            worth = {}
+            for link in group:
+                around = self.surroundings(link.iri).either
+                best = max((scores[iri] for iri in around if iri in scores), default=0.0)
+                worth[link.iri] = link.score - (_MISFIT * (top - best) if around else 0.0)
+            kept.update(sorted(worth, key=lambda iri: -worth[iri])[:rivals])
+        return tuple(link for link in links if link.iri in kept)
 
     def surroundings(self, iri: str) -> Surroundings:
         """The predicates at an entity in the graph, by direction; asked once for each entity, time-boxed."""

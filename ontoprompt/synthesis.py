@@ -8,7 +8,7 @@ result is ready for training: links are known, nothing has to be found again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from random import Random
 
@@ -21,6 +21,8 @@ from .wording import WORDINGS, Wording
 
 _NUMERIC = re.compile(r"#(integer|nonNegativeInteger|positiveInteger|double|float|decimal|int)$|/datatype/")
 _TIME = re.compile(r"#(date|gYear|dateTime)$")
+# A property without a domain is worth asking for when much of the graph has it: `country`, `location`.
+_WELL_USED = 20_000
 _LISTS = (
     "which {c} {r}?",
     "list all {c} {r}",
@@ -90,7 +92,9 @@ class TemplateWriter:
             for t in ontology.terms
             if t.kind != "class" and len(t.label) < 40 and not t.label.endswith("id")
         ]
-        self.links = [t for t in usable if t.kind == "object_property" and t.domain]
+        self.links = [
+            t for t in usable if t.kind == "object_property" and (t.domain or t.usage >= _WELL_USED)
+        ]
         self.numbers = [
             t for t in usable if t.kind == "datatype_property" and any(_NUMERIC.search(r) for r in t.range)
         ]
@@ -275,7 +279,7 @@ class TemplateWriter:
         return f" . ?a a <{cls}>", [term]
 
     def _subject_class(self, p: Term) -> str:
-        cls = p.domain[0] if p.domain else ""
+        cls = p.domain[0] if p.domain else self.rng.choice(self.classes).iri
         subclasses = self.children.get(cls, [])
         return self.rng.choice(subclasses) if subclasses and self.rng.random() < 0.5 else cls
 
@@ -332,7 +336,7 @@ class TemplateWriter:
         for cls in p.range:
             term = self.terms.get(cls)
             reach |= set(term.parents) if term else set()
-        fits = [t for t in (*self.links, *self.values) if reach & set(t.domain)]
+        fits = [t for t in (*self.links, *self.values) if _starts_at(t, reach)]
         return self.term(fits) if fits else None
 
     def _two(self) -> tuple[str, str, list[Term]] | None:
@@ -355,7 +359,7 @@ class TemplateWriter:
         """`where were the people who starred in X born`: things found by one property, asked for another."""
         p = self.term(self.links)
         cls = self._subject_class(p)
-        fits = [t for t in (*self.links, *self.values) if cls in t.domain or set(t.domain) & set(p.domain)]
+        fits = [t for t in (*self.links, *self.values) if _starts_at(t, {cls, *p.domain})]
         q = self.term(fits) if fits else None
         if q is None or q.iri == p.iri:
             return None
@@ -404,7 +408,7 @@ class TemplateWriter:
     def _both(self) -> tuple[str, str, list[Term]] | None:
         p = self.term(self.links)
         cls = self._subject_class(p)
-        fits = [t for t in self.links if set(t.domain) & ({cls} | set(p.domain)) and t.iri != p.iri]
+        fits = [t for t in self.links if _starts_at(t, {cls, *p.domain}) and t.iri != p.iri]
         if not fits and self.rng.random() < 0.7:
             return None
         q = self.term(fits) if fits and self.rng.random() < 0.8 else p
@@ -535,11 +539,7 @@ class TemplateWriter:
         )
         place, where, extra = "", "", []
         if self.rng.random() < 0.45:
-            fits = [
-                t
-                for t in self.links
-                if set(t.domain) & ({cls} | set(p.domain) | set(self.terms[cls].parents))
-            ]
+            fits = [t for t in self.links if _starts_at(t, {cls, *p.domain, *self.terms[cls].parents})]
             if fits:
                 q = self.term(fits)
                 e = self.entity(q.range[0] if q.range else "")
@@ -592,7 +592,7 @@ class TemplateWriter:
         reach = set(p.range)
         for cls in p.range:
             reach |= set(self.terms[cls].parents) if cls in self.terms else set()
-        fits = [t for t in (*self.numbers, *self.times) if reach & set(t.domain)]
+        fits = [t for t in (*self.numbers, *self.times) if _starts_at(t, reach)]
         if not fits:
             return None
         q = self.term(fits)
@@ -699,11 +699,7 @@ class TemplateWriter:
             test = f"?b {sign} {number}"
         more, where, extra = "", "", []
         if self.rng.random() < 0.4:
-            fits = [
-                t
-                for t in self.links
-                if set(t.domain) & ({cls} | set(p.domain) | set(self.terms[cls].parents))
-            ]
+            fits = [t for t in self.links if _starts_at(t, {cls, *p.domain, *self.terms[cls].parents})]
             if fits:
                 q = self.term(fits)
                 e = self.entity(q.range[0] if q.range else "")
@@ -741,7 +737,7 @@ class TemplateWriter:
 
     def _two_values(self) -> tuple[str, str, list[Term]] | None:
         p = self.term([*self.links, *self.values])
-        fits = [t for t in (*self.links, *self.values) if set(t.domain) & set(p.domain) and t.iri != p.iri]
+        fits = [t for t in (*self.links, *self.values) if _starts_at(t, set(p.domain)) and t.iri != p.iri]
         if not fits:
             return None
         q = self.term(fits)
@@ -818,6 +814,11 @@ def template_pairs(
         if pair is not None:
             made += 1
             yield pair
+
+
+def _starts_at(term: Term, classes: Set[str]) -> bool:
+    """Whether things of one of the classes may have the property; without a domain anything may."""
+    return not term.domain or not classes.isdisjoint(term.domain)
 
 
 def _local(iri: str) -> str:

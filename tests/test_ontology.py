@@ -188,6 +188,17 @@ def test_a_property_that_many_classes_are_said_to_have_marks_none_of_them(tmp_pa
     assert (term.domain, term.range) == ((), ("http://example.org/v#C0",))
 
 
+def test_another_vocabularys_property_hands_nothing_on(tmp_path: Path) -> None:
+    """DBpedia: `sourceCountry` of a stream equals DUL's `hasLocation`, and `country` is a part of that."""
+    far = "<http://far.example.net/hasLocation>"
+    text = (
+        f":Stream a owl:Class . :sourceCountry a owl:ObjectProperty ; owl:equivalentProperty {far} ; "
+        f"rdfs:domain :Stream . :country a owl:ObjectProperty ; rdfs:subPropertyOf {far} ."
+    )
+    term = load_ontology([write(tmp_path / "a.ttl", PREFIXES + text)]).get("http://example.org/v#country")
+    assert term is not None and term.domain == ()
+
+
 def test_cycles_in_hierarchy_and_inverses_end(tmp_path: Path) -> None:
     text = (
         ":A rdfs:subClassOf :B . :B rdfs:subClassOf :A . "
