@@ -31,7 +31,7 @@ def build_entity_index(
 
     Entities are the IRIs that stand as subject or object and are neither class nor property. Raises
     SourceError when the source cannot be read or holds no entity, GraphError when a store does not answer.
-    Of a store only what it tells within `time_budget` seconds is taken.
+    Of a store only what it tells within `time_budget` seconds is taken; writing it down comes on top.
     """
     out = Path(out)
     try:

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ontoprompt.errors import QueryTimeoutError
+from ontoprompt._worker import encode_term
+from ontoprompt.errors import GraphError, QueryTimeoutError
 from ontoprompt.execution import Store, Value
 
 Progress = Callable[[str, int, int | None], None]
@@ -87,6 +88,9 @@ _ENGLISH = ("", "en")
 _PAGE = 10_000  # rows; public endpoints give no more at once
 _MAX_ROWS = 2_000_000
 _PAGE_SECONDS = 60.0
+# What of the time for a store may be gone when its vocabulary, the names, and the types have been asked for:
+# what comes first in a large graph must not take it all.
+_VOCABULARY_SHARE, _NAMES_SHARE, _TYPES_SHARE = 0.2, 0.7, 0.9
 
 
 class Stage:
@@ -159,8 +163,6 @@ class Stage:
 
 
 def read_files(stage: Stage, sources: Sequence[str | Path], progress: Progress) -> None:
-    import pyoxigraph as ox
-
     from ontoprompt.statements import find_files, read_statements
 
     files = find_files(sources)
@@ -171,35 +173,42 @@ def read_files(stage: Stage, sources: Sequence[str | Path], progress: Progress) 
             progress("reading the graph", before + done, total)
 
         for source, predicate, target in read_statements(file, tick):
-            subject = source.value if isinstance(source, ox.NamedNode) else None
-            if isinstance(target, ox.Literal):
-                stage.literal(subject, predicate, target.value, target.language or "")
+            kind, iri, _, _ = encode_term(source)
+            subject = iri if kind == "uri" else None
+            kind, value, _, language = encode_term(target)
+            if kind == "literal":
+                stage.literal(subject, predicate, value or "", language or "")
             else:
-                stage.link(subject, predicate, target.value if isinstance(target, ox.NamedNode) else None)
+                stage.link(subject, predicate, value if kind == "uri" else None)
         before += file.size
 
 
 def read_store(stage: Stage, store: Store, seconds: float, progress: Progress) -> bool:
     """Vocabulary, names, types and degrees, asked for page by page, in this order of need.
 
-    Returns whether all was read: what takes longer than `seconds` is left out, as long as there are names.
-    Counting over everything, which endpoints refuse first, comes last.
+    Returns whether all was read: what takes longer than `seconds` is left out, and what the server refuses
+    once it has answered at all, as long as there are names. Counting over everything, which endpoints refuse
+    first, comes last.
     """
-    pages = _Pages(store, time.monotonic() + seconds, progress)
+    pages = _Pages(store, seconds, progress)
+    pages.allow(_VOCABULARY_SHARE)
     kinds = " ".join(f"<{iri}>" for iri in sorted(_VOCABULARY_TYPES))
     for subject, target in pages(f"SELECT ?s ?o WHERE {{ VALUES ?o {{ {kinds} }} ?s <{_TYPE}> ?o }}"):
         stage.link(_iri(subject), _TYPE, _iri(target))
     for link in sorted(_VOCABULARY_LINKS):
         for subject, target in pages(f"SELECT ?s ?o WHERE {{ ?s <{link}> ?o }}"):
             stage.link(_iri(subject), link, _iri(target))
+    pages.allow(_NAMES_SHARE)
     for label, rank in LABELS.items():
         for subject, value in pages(f"SELECT ?s ?o WHERE {{ ?s <{label}> ?o }}"):
             iri = _iri(subject)
             if iri and value and value.type == "literal":
                 stage.name(iri, rank, value.value, value.lang or "")
                 stage.count(iri, 0)
+    pages.allow(_TYPES_SHARE)
     for subject, target in pages(f"SELECT ?s ?o WHERE {{ ?s <{_TYPE}> ?o }}"):
         stage.link(_iri(subject), _TYPE, _iri(target), counted=False)
+    pages.allow(1.0)
     for predicate, _ in pages("SELECT DISTINCT ?p WHERE { ?s ?p ?o }"):
         stage.link(None, _iri(predicate) or _TYPE, None)
     pointers = ", ".join(f"<{iri}>" for iri in sorted(_POINTERS | _VOCABULARY_LINKS | {_TYPE}))
@@ -218,12 +227,19 @@ def _iri(value: Value | None) -> str | None:
 
 
 class _Pages:
-    """Reads queries of one or two columns to their end, until the time is up; `late` tells that it was."""
+    """Reads queries of one or two columns to their end, until the time is up; `late` tells what was left."""
 
-    def __init__(self, store: Store, deadline: float, progress: Progress) -> None:
-        self._store, self._deadline, self._progress = store, deadline, progress
+    def __init__(self, store: Store, seconds: float, progress: Progress) -> None:
+        self._store, self._seconds, self._progress = store, seconds, progress
+        self._started = time.monotonic()
+        self._deadline = self._started + seconds
         self._read = 0
-        self.late: QueryTimeoutError | None = None
+        self._answered = False
+        self.late: GraphError | None = None
+
+    def allow(self, share: float) -> None:
+        """Let the queries that follow run until this share of all the time is gone."""
+        self._deadline = self._started + share * self._seconds
 
     def __call__(self, query: str) -> Iterator[tuple[Value | None, Value | None]]:
         start = 0
@@ -234,9 +250,13 @@ class _Pages:
                     raise QueryTimeoutError(f"{self._store.name} gave no names in time.", "Allow more time.")
                 text = f"{query} LIMIT {_PAGE} OFFSET {start}"
                 page = self._store.query(text, timeout=timeout, max_rows=_PAGE)
-            except QueryTimeoutError as error:
+            except GraphError as error:
+                # A server that never answered is no graph; one that did may refuse what is too much for it.
+                if not isinstance(error, QueryTimeoutError) and not self._answered:
+                    raise
                 self.late = error
                 return
+            self._answered = True
             for row in page.rows:
                 yield row[0], row[-1]
             start += len(page.rows)

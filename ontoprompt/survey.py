@@ -20,7 +20,7 @@ from ontoprompt.vocabulary import LABELS, LINKS, OWL, RDF, RDFS, TYPE, USAGE, Fa
 
 # Seconds for one query; counting may take a larger part of the budget.
 _QUERY_SECONDS = 10.0
-_COUNT_SHARE = 0.3
+_COUNT_SHARE = 0.25
 _PAGE = 1000
 # A graph with more terms than this has a vocabulary that no index over it would help with.
 _MAX_TERMS = 20_000
@@ -77,7 +77,7 @@ class _Survey:
         left = self._left()
         if left <= 0:
             raise QueryTimeoutError(f"{self._store.name} did not answer within {self._budget:g} seconds.")
-        return self._store.query(text, timeout=min(seconds, max(left, 1.0)), max_rows=rows).rows
+        return self._store.query(text, timeout=min(seconds, left), max_rows=rows).rows
 
     def count(self, counts: Counter[str], pattern: str) -> None:
         """Count what `?t` stands for in a pattern, page by page; in a sample where that takes too long."""

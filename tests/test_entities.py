@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ontoprompt import names
+from ontoprompt import entity_source, names
 from ontoprompt.entities import EntityIndex, EntityLink, LocalLinker, build_entity_index
 from ontoprompt.errors import ArtifactError, GraphError, QueryTimeoutError, SourceError
-from ontoprompt.execution import EmbeddedStore, ResultSet
+from ontoprompt.execution import EmbeddedStore, ResultSet, Value
 
 R, O = "http://dbpedia.org/resource/", "http://dbpedia.org/ontology/"  # noqa: E741
 HEAD = """
@@ -409,6 +409,48 @@ def test_index_of_another_version_is_refused(index: EntityIndex, tmp_path: Path)
     connection.close()
     with pytest.raises(ArtifactError, match="version"):
         EntityIndex.open(path)
+
+
+class BigStore:
+    """An endpoint of a graph without end, on a clock of its own: a page takes three seconds, queries over
+    everything are refused."""
+
+    name = "big"
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asked: list[str] = []
+
+    def query(self, text: str, *, timeout: float = 30.0, max_rows: int = 10_000) -> ResultSet:
+        self.asked.append(text)
+        if "COUNT" in text or "DISTINCT" in text:
+            self.now += 1
+            raise GraphError("big refused the query: it answered 500.", "")
+        if timeout < 3:
+            self.now += timeout
+            raise QueryTimeoutError("big did not answer in time.", "")
+        self.now += 3
+        start = int(text.rpartition(" ")[2])
+        target = Value("literal", f"Name {start}") if "label" in text else Value("uri", O + "City")
+        kind = R + "thing" if "label" in text or "?s <http://www.w3.org/1999/02" in text else O + "term"
+        things = (Value("uri", f"{kind}-{start}-{number}") for number in range(max_rows))
+        return ResultSet("select", ("s", "o"), tuple((thing, target) for thing in things))
+
+    def close(self) -> None: ...
+
+
+def test_a_graph_without_end_is_read_within_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = BigStore()
+    monkeypatch.setattr(entity_source, "_PAGE", 20)
+    monkeypatch.setattr(entity_source.time, "monotonic", lambda: store.now)
+    build_entity_index(store, tmp_path / "part", time_budget=40)
+    assert store.now <= 40
+    part = EntityIndex.open(tmp_path / "part")
+    assert not part.complete
+    # Neither the vocabulary nor the names took it all: there are names, and types of what they name.
+    assert part.label(R + "thing-0-0") == "Name 0"
+    assert part.types(R + "thing-0-0") == (O + "City",)
+    assert any("COUNT" in text for text in store.asked)
 
 
 def test_progress_is_told(graph: Path, tmp_path: Path) -> None:
