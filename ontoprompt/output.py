@@ -25,7 +25,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     result = answer.result
     return {
         "question": answer.question,
-        "sparql": answer.sparql,
+        "sparql": standalone(answer.sparql),
         "restated": answer.restated,
         "confidence": answer.confidence,
         "doubts": list(answer.doubts),
@@ -76,6 +76,23 @@ def value_json(value: Value, labels: Mapping[str, str]) -> dict[str, str]:
     return out
 
 
+def standalone(query: str) -> str:
+    """A query with every prefix that it uses declared, so that it runs anywhere."""
+    from . import sparql
+
+    used: dict[str, str] = {}
+
+    def name(iri: str) -> str | None:
+        short = sparql.prefixed(iri)
+        if short is not None:
+            prefix = short.partition(":")[0]
+            used[prefix] = sparql.PREFIXES[prefix]
+        return short
+
+    body = sparql.render(sparql.parse(query), name=name, pretty=True)
+    return "".join(f"PREFIX {prefix}: <{used[prefix]}>\n" for prefix in sorted(used)) + body
+
+
 def answer_text(answer: Answer, *, explain: bool = False) -> str:
     """The answer first, then what was asked, then the query; with colours when stdout is a terminal."""
     from rich.console import Console
@@ -101,11 +118,12 @@ def answer_text(answer: Answer, *, explain: bool = False) -> str:
         else:
             line(f"Confidence {answer.confidence:.2f}.", "dim")
         line("")
+        query = standalone(answer.sparql)
         if console.is_terminal:
-            query = _CONTROL.sub(" ", answer.sparql)
+            query = _CONTROL.sub(" ", query)
             console.print(Syntax(query, "sparql", background_color="default", word_wrap=True))
         else:
-            line(answer.sparql)
+            line(query)
         for text in explain_lines(answer) if explain else ():
             line(text)
     return captured.get()
