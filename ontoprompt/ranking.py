@@ -293,6 +293,7 @@ def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
             things.add(pattern.object.value)
         elif any(_NUMERIC.search(r) for r in term.range) and pattern.subject.kind == "iri":
             numbers.add(pattern.object.value)
+    text = re.sub(r"<[^<>\s]*>", "", text)
     ordered = set(_ORDERED.findall(text)) | {a or b for a, b in _COMPARED.findall(text)}
     counted = set(_COUNTED.findall(text))
     return len(ordered & things) + len(counted & numbers) + len(found) - len(set(found))

@@ -316,10 +316,14 @@ def _stems(text: str) -> frozenset[str]:
 
 
 def stem(word: str) -> str:
-    """A word without its English ending; crude on purpose, it only compares words of a question with labels."""
-    for ending in ("ies", "ing", "es", "ed", "or", "er", "s", "e", "y"):
+    """A word without its English endings; crude on purpose, it only compares words of a question with labels."""
+    for ending, instead in (("ies", "i"), ("sses", "ss"), ("es", ""), ("s", "")):
+        if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)] + instead
+            break
+    for ending, instead in (("ing", ""), ("ed", ""), ("or", ""), ("er", ""), ("e", ""), ("y", "i")):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
+            return word[: -len(ending)] + instead
     return word
 
 

@@ -1,0 +1,159 @@
+"""Ranking of candidates by what of the question they hear, and the judgement of answers."""
+
+from __future__ import annotations
+
+from ontoprompt import sparql
+from ontoprompt.entities import EntityLink
+from ontoprompt.execution import ResultSet, Value
+from ontoprompt.fragment import Fragment, ScoredTerm
+from ontoprompt.generation import Candidate
+from ontoprompt.literals import find_literals
+from ontoprompt.ontology import Term
+from ontoprompt.ranking import (
+    Heard,
+    TriedCandidate,
+    content_words,
+    heard,
+    judge,
+    nonsense,
+    nothing,
+    rank,
+)
+
+DBO = "http://dbpedia.org/ontology/"
+FILM = EntityLink("http://example.org/film", "Psycho", "Psycho", 26, 32, 1.0)
+QUESTION = "Where was the director of Psycho born?"
+FRAGMENT = Fragment(
+    QUESTION,
+    (
+        ScoredTerm(Term(DBO + "director", "object_property", "director"), 0.9),
+        ScoredTerm(Term(DBO + "birthPlace", "object_property", "birth place"), 0.8),
+        ScoredTerm(
+            Term(
+                DBO + "budget",
+                "datatype_property",
+                "budget",
+                range=("http://www.w3.org/2001/XMLSchema#double",),
+            ),
+            0.3,
+        ),
+    ),
+    (FILM,),
+)
+WORDS = Heard(
+    ("director", "born"),
+    {DBO + "director": (1.0, 0.0), DBO + "birthPlace": (0.0, 1.0), DBO + "budget": (0.0, 0.0)},
+)
+ONE = f"SELECT ?a WHERE {{ <{FILM.iri}> <{DBO}director> ?a }}"
+TWO = f"SELECT ?a WHERE {{ <{FILM.iri}> <{DBO}director> ?b . ?b <{DBO}birthPlace> ?a }}"
+DEAF = f"SELECT ?a WHERE {{ ?b <{DBO}director> ?a }}"
+
+
+def candidate(query: str, score: float) -> Candidate:
+    return Candidate(query, query, score, (score,))
+
+
+def order(
+    question: str, *queries: tuple[str, float], fragment: Fragment = FRAGMENT, words: Heard = WORDS
+) -> list[str]:
+    return [c.sparql for c in rank(question, [candidate(q, s) for q, s in queries], fragment, words)]
+
+
+def test_a_query_that_hears_more_comes_first() -> None:
+    assert order(QUESTION, (DEAF, -0.1), (ONE, -0.5), (TWO, -2.0)) == [TWO, ONE, DEAF]
+
+
+def test_a_sure_model_outweighs_a_word() -> None:
+    assert order(QUESTION, (ONE, -0.1), (TWO, -9.0)) == [ONE, TWO]
+
+
+def test_yes_no_questions_want_ask_and_the_unparsable_comes_last() -> None:
+    ask = f"ASK WHERE {{ <{FILM.iri}> <{DBO}director> ?a }}"
+    words = Heard((), {})
+    assert order("Has Psycho a director?", ("SELECT {", 0.0), (ONE, -1.0), (ask, -2.0), words=words)[0] == ask
+    assert order("Who made Psycho?", (ask, -1.0), (ONE, -2.0), words=words) == [ONE, ask]
+
+
+def test_a_number_of_the_question_must_not_get_lost() -> None:
+    question = "films with a budget over 5000"
+    fragment = Fragment(question, FRAGMENT.terms, (), find_literals(question))
+    kept = f"SELECT ?a WHERE {{ ?a <{DBO}budget> ?b FILTER(?b > 5000) }}"
+    lost = f"SELECT ?a WHERE {{ ?a <{DBO}budget> ?b }}"
+    assert order(question, (lost, -1.0), (kept, -2.5), fragment=fragment, words=Heard((), {})) == [kept, lost]
+
+
+def test_superlatives_want_an_order() -> None:
+    plain = f"SELECT ?a WHERE {{ ?a <{DBO}budget> ?b }}"
+    ordered = plain + " ORDER BY DESC(?b) LIMIT 1"
+    assert order("the highest budget", (plain, -1.0), (ordered, -2.0), words=Heard((), {})) == [
+        ordered,
+        plain,
+    ]
+    assert order("the budget of the west", (plain, -1.0), (ordered, -2.0), words=Heard((), {})) == [
+        plain,
+        ordered,
+    ]
+
+
+def test_nonsense_is_counted() -> None:
+    def count(text: str) -> int:
+        return nonsense(sparql.parse(text), text, FRAGMENT)
+
+    assert count(TWO) == 0
+    assert count(f"SELECT ?a WHERE {{ ?a <{DBO}director> ?b }} ORDER BY DESC(?b) LIMIT 1") == 1
+    assert count(f"SELECT ?a WHERE {{ ?a <{DBO}director> ?b FILTER(?b > 3) }}") == 1
+    assert count(f"SELECT (COUNT(DISTINCT ?a) AS ?n) WHERE {{ <{FILM.iri}> <{DBO}budget> ?a }}") == 1
+    assert count(f"SELECT (COUNT(DISTINCT ?a) AS ?n) WHERE {{ ?a <{DBO}budget> ?b }}") == 0
+    assert count(f"SELECT ?a WHERE {{ ?a <{DBO}director> ?b . ?a <{DBO}director> ?b }}") == 1
+
+
+def test_content_words_leave_out_names_and_small_words() -> None:
+    assert content_words(QUESTION, FRAGMENT) == ("director", "born")
+
+
+def test_words_are_heard_by_stem_or_by_score_and_unlinked_names_never() -> None:
+    question = "Which directors did Quillfeather pay?"
+    fragment = Fragment(question, FRAGMENT.terms[:1])
+    words = content_words(question, fragment)
+    assert words == ("directors", "quillfeather", "pay")
+    table = [{DBO + "director": s} for s in (0.0, 0.9, 0.35)]
+    got = heard(words, table, [0.5, 0.9, 0.35], question, fragment)
+    by_stem, name, paid = got.by_term[DBO + "director"]
+    assert by_stem == 1.0 and name == 0.0 and 0.4 < paid < 0.6
+    # The same score says less where another term of the index fits far better.
+    worse = heard(words, table, [0.5, 0.9, 0.9], question, fragment)
+    assert worse.by_term[DBO + "director"][2] == 0.0
+    assert got.unheard(frozenset()) == list(words)
+
+
+def judged(query: str, result: ResultSet | None, score: float = -0.05) -> tuple[float, tuple[str, ...]]:
+    entry = TriedCandidate(candidate(query, score), (), 1)
+    return judge(QUESTION, FRAGMENT, WORDS, sparql.parse(query), entry, [entry], result)
+
+
+PLACE = ResultSet("select", ("a",), ((Value("uri", "http://example.org/london"),),))
+
+
+def test_confidence_falls_with_each_reason_to_doubt() -> None:
+    sure, doubts = judged(TWO, PLACE)
+    assert sure > 0.9 and doubts == ()
+    deaf, said = judged(ONE, PLACE)
+    assert deaf < sure and "'born'" in said[0]
+    nameless, said = judged(DEAF, PLACE)
+    assert nameless < deaf and any("'Psycho'" in s for s in said)
+    empty, said = judged(TWO, ResultSet("select", ("a",), ()))
+    assert empty < sure - 0.3 and "nothing was found" in said
+    dated = ResultSet("select", ("a",), ((Value("literal", "1899-08-13"),),))
+    other, said = judged(TWO, dated)
+    assert other < sure and any("another kind" in s for s in said)
+    assert judged(TWO, PLACE, score=-3.0)[0] < sure
+
+
+def test_nothing_is_no_rows_no_values_or_a_lone_zero() -> None:
+    zero = Value("literal", "0", "http://www.w3.org/2001/XMLSchema#integer")
+    assert nothing(ResultSet("select", ("a",), ()))
+    assert nothing(ResultSet("select", ("a",), ((None,),)))
+    assert nothing(ResultSet("select", ("a",), ((zero,),)))
+    assert not nothing(ResultSet("select", ("a", "b"), ((zero, zero),)))
+    assert not nothing(ResultSet("ask", (), (), False))
+    assert not nothing(PLACE)
