@@ -11,13 +11,18 @@ have ended, as `early_stopping` of transformers' `generate` does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from .evidence import TokenEvidence
 
 _NOTHING = float("-inf")
+# Tokens for which room is made at once in a cache.
+_ROOM = 32
+# Architectures whose logits are the last layer's output, neither scaled nor capped.
+_PLAIN = frozenset(("codegen", "gpt2", "gptj", "llama"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,61 +107,72 @@ def decode(
         random.manual_seed(sampling.seed)
         grown = [pair for pair in grown for _ in range(count)]
     with torch.inference_mode():
-        runner = _Runner(model, input_ids, attention_mask)
+        runner = _Runner(model, input_ids, attention_mask, count)
         while grown:
             beams = [beam for _, beam in grown]
-            logits = runner.step([parent for parent, _ in grown], [beam.ids[-1:] for beam in beams])
-            scores = _log_probabilities(beams, guides, logits, end)
+            choices = _choices(beams, int(model.config.vocab_size), end)
+            logits = runner.step([row for row, _ in grown], [beam.ids[-1:] for beam in beams], choices.tokens)
+            scores = _log_probabilities(beams, guides, logits, choices)
             if sampling:
-                grown = _sample(beams, guides, scores, end, found, sampling.temperature, random)
+                picked = _draw(scores, sampling.temperature, random)
             else:
-                grown = _search(beams, guides, scores, end, found, count)
-    return [sorted(hypotheses, key=lambda h: -h.score) for hypotheses in found]
+                picked = _best(beams, scores, 2 * count)
+            grown = _grow(beams, guides, picked, scores, choices, end=end, found=found, count=count)
+    return found
 
 
 class _Runner:
-    """A model with the keys and values of what it has read: a row for each prompt at first, then for each beam."""
+    """A model with the keys and values of what it has read: a row for each prompt at first, then for each beam.
 
-    def __init__(self, model: Any, input_ids: Any, attention_mask: Any) -> None:
-        self.model = model
+    `most`: beams of one prompt.
+    """
+
+    def __init__(self, model: Any, input_ids: Any, attention_mask: Any, most: int) -> None:
         self.prompts = input_ids
+        self.most = most
         self.attention = attention_mask
         self.cache: Any = None
-        accepted = inspect.signature(model.forward).parameters
+        self.head = _plain_head(model)
+        self.reader = model if self.head is None else model.base_model
+        accepted = inspect.signature(self.reader.forward).parameters
         self.positions = "position_ids" in accepted
         # Only the last place of a prompt is continued: the head need not see the others.
         self.options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
-    def step(self, rows: Sequence[int], tokens: Sequence[tuple[int, ...]]) -> Any:
-        """Logits [beams, vocabulary], float32 on the CPU, of beams that grew out of `rows` by one token each.
+    def step(self, rows: Sequence[int], tokens: Sequence[tuple[int, ...]], choices: Any) -> Any:
+        """Logits [beams, choices], float32 on the CPU, of beams that grew out of `rows` by one token each.
 
-        The first step reads the prompts, which are its rows, and no tokens.
+        The first step reads the prompts, which are its rows, and no tokens. `choices`: the tokens asked about.
         """
         import torch
 
-        device = self.prompts.device
-        order = torch.tensor(rows, device=device)
-        if self.cache is None:
-            logits = self._read(self.prompts)[order]
+        order = torch.tensor(rows, device=self.prompts.device)
+        fresh = self.cache is None
+        if fresh:
+            logits = self._read(self.prompts, choices)[order.cpu()]
+            if len(self.prompts) == 1:
+                self.cache.layers = [_shared(layer, self.most) for layer in self.cache.layers]
             self._select(order)
             return logits
         self._select(order)
-        last = torch.tensor(tokens, device=device)
+        last = torch.tensor(tokens, device=self.prompts.device)
         self.attention = torch.cat([self.attention, torch.ones_like(last)], dim=1)
-        return self._read(last)
+        return self._read(last, choices)
 
     def _select(self, order: Any) -> None:
         if order.tolist() != list(range(len(self.attention))):
             self.attention = self.attention[order]
             self.cache.reorder_cache(order)
 
-    def _read(self, ids: Any) -> Any:
+    def _read(self, ids: Any, choices: Any) -> Any:
+        import torch
+
         options: dict[str, Any] = dict(self.options)
         if self.positions:
             # Padding on the left takes no place.
             places = self.attention.cumsum(1) - 1
             options["position_ids"] = places.clamp(min=0)[:, -ids.shape[1] :]
-        out = self.model(
+        out = self.reader(
             input_ids=ids,
             attention_mask=self.attention,
             past_key_values=self.cache,
@@ -164,112 +180,192 @@ class _Runner:
             **options,
         )
         self.cache = out.past_key_values
-        return out.logits[:, -1].float().cpu()
+        if self.head is None:
+            return out.logits[:, -1].float().cpu()[:, choices]
+        choices = choices.to(self.head.weight.device)
+        bias = None if self.head.bias is None else self.head.bias[choices]
+        return (
+            torch.nn.functional.linear(out.last_hidden_state[:, -1], self.head.weight[choices], bias)
+            .float()
+            .cpu()
+        )
 
 
-def _log_probabilities(beams: Sequence[_Beam], guides: Sequence[Guide], logits: Any, end: int) -> Any:
-    """Of every next token, [beams, vocabulary]: weighed, masked, then normalised; what the evidence speaks against
-    is lowered last, so that it costs the whole candidate."""
+def _shared(layer: Any, most: int) -> Any:
+    """A layer's keys and values after one prompt, to be continued by up to `most` beams.
+
+    The beams differ in what they wrote alone, so only that is moved when they are reordered, and what is new is
+    written in place: copying prompts took half of the time of a search with fifty beams.
+    """
+    from transformers.cache_utils import DynamicLayer
+
+    return _shared_layer_type()(layer, most) if type(layer) is DynamicLayer else layer
+
+
+@cache
+def _shared_layer_type() -> Any:
+    from transformers.cache_utils import DynamicLayer
+
+    class SharedLayer(DynamicLayer):  # type: ignore[misc]
+        def __init__(self, layer: Any, most: int) -> None:
+            super().__init__()
+            self.lazy_initialization(layer.keys, layer.values)
+            self.start = self.length = layer.keys.shape[2]
+            self.stores = [self._room(kept.expand(most, -1, -1, -1)) for kept in (layer.keys, layer.values)]
+            self._show(1)
+
+        def _room(self, kept: Any) -> Any:
+            rows, heads, length, width = kept.shape
+            store = kept.new_empty(rows, heads, length + _ROOM, width)
+            store[:, :, :length] = kept
+            return store
+
+        def _show(self, rows: int) -> None:
+            self.keys, self.values = (store[:rows, :, : self.length] for store in self.stores)
+
+        def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+            if self.length == self.stores[0].shape[2]:
+                self.stores = [self._room(store) for store in self.stores]
+            rows = len(key_states)
+            for store, new in zip(self.stores, (key_states, value_states), strict=True):
+                store[:rows, :, self.length : self.length + 1] = new
+            self.length += 1
+            self._show(rows)
+            return self.keys, self.values
+
+        def reorder_cache(self, beam_idx: Any) -> None:
+            order = beam_idx.to(self.device)
+            for store in self.stores:
+                written = store[:, :, self.start : self.length]
+                written[: len(order)] = written.index_select(0, order)
+            self._show(len(order))
+
+    return SharedLayer
+
+
+def _plain_head(model: Any) -> Any:
+    """The last layer of a model whose logits are that layer's output as it is; else None.
+
+    A grammar admits few of its rows, and reading them all is a third of a small model's work. Under
+    accelerate's hooks its weights may be elsewhere until it is called.
+    """
     import torch
 
-    for number, guide in enumerate(guides):
-        rows = [i for i, beam in enumerate(beams) if beam.request == number]
-        if rows and guide.weights:
-            columns = torch.tensor(list(guide.weights))
-            logits[torch.tensor(rows)[:, None], columns] += torch.tensor(list(guide.weights.values()))
-    refused = _refused(beams, logits.shape[1], end)
-    if refused is not None:
-        logits.masked_fill_(refused, _NOTHING)
-    scores = torch.log_softmax(logits, dim=-1)
-    for row, beam in enumerate(beams):
-        evidence = guides[beam.request].evidence
-        if evidence is not None:
-            evidence.apply(beam.ids, scores[row])
-    return scores
+    head = model.get_output_embeddings()
+    plain = type(head) is torch.nn.Linear and not hasattr(head, "_hf_hook")
+    return head if plain and model.config.model_type in _PLAIN else None
 
 
-def _refused(beams: Sequence[_Beam], vocabulary: int, end: int) -> Any:
-    """Which tokens no grammar admits next, [beams, vocabulary]; None when no beam has a grammar."""
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The tokens that some beam may take next, [choices], and which of them each may, [beams, choices]; None: all."""
+
+    tokens: Any
+    admitted: Any
+
+
+def _choices(beams: Sequence[_Beam], vocabulary: int, end: int) -> _Choices:
     import numpy as np
     import torch
     from llguidance.numpy import fill_next_token_bitmask
 
-    held = [(row, beam.matcher) for row, beam in enumerate(beams) if beam.matcher is not None]
-    if not held:
-        return None
     # A set bit admits a token; llguidance fills 32 of them at a time.
     bits = np.full((len(beams), -(-vocabulary // 32)), -1, dtype=np.int32)
-    for row, matcher in held:
-        if matcher.is_stopped():
+    for row, beam in enumerate(beams):
+        if beam.matcher is None:
+            continue
+        if beam.matcher.is_stopped():
             bits[row] = 0
-            bits[row, end // 32] = np.int32(1) << (end % 32) if end % 32 < 31 else np.iinfo(np.int32).min
+            bits.view(np.uint8)[row, end // 8] = 1 << end % 8
         else:
-            fill_next_token_bitmask(matcher, bits, row)
-    admitted = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little", count=vocabulary)
-    return torch.from_numpy(admitted == 0)
+            fill_next_token_bitmask(beam.matcher, bits, row)
+    some = np.bitwise_or.reduce(bits, axis=0)
+    tokens = np.flatnonzero(np.unpackbits(some.view(np.uint8), bitorder="little", count=vocabulary))
+    admitted = bits[:, tokens // 32] >> (tokens % 32).astype(np.int32) & 1
+    return _Choices(torch.from_numpy(tokens), torch.from_numpy(admitted.astype(bool)))
 
 
-def _search(
+def _log_probabilities(
+    beams: Sequence[_Beam], guides: Sequence[Guide], logits: Any, choices: _Choices
+) -> Any:
+    """Of every choice, [beams, choices]: weighed, masked, then normalised; what the evidence speaks against is
+    lowered last, so that it costs the whole candidate."""
+    import torch
+
+    highest = int(choices.tokens[-1]) + 1
+    for row, beam in enumerate(beams):
+        if weights := {t: w for t, w in guides[beam.request].weights.items() if t < highest}:
+            dense = logits.new_zeros(highest)
+            dense[list(weights)] = logits.new_tensor(list(weights.values()))
+            logits[row] += dense[choices.tokens]
+    logits.masked_fill_(~choices.admitted, _NOTHING)
+    scores = torch.log_softmax(logits, dim=-1)
+    for row, beam in enumerate(beams):
+        evidence = guides[beam.request].evidence
+        if evidence is not None and beam.ids and (unlikely := evidence.after.get(beam.ids[-1])):
+            dense = scores.new_zeros(1 + max(highest, *unlikely))
+            evidence.apply(beam.ids, dense)
+            scores[row] += dense[choices.tokens]
+    return scores
+
+
+# A place in the scores, [beams, choices], and how many of the same request came before it.
+_Pick = tuple[int, int, int]
+
+
+def _best(beams: Sequence[_Beam], scores: Any, most: int) -> Iterator[_Pick]:
+    """The places at which the beams of each request would be best continued, best first, at most `most` of each."""
+    width = scores.shape[1]
+    for number in dict.fromkeys(beam.request for beam in beams):
+        rows = [i for i, beam in enumerate(beams) if beam.request == number]
+        so_far = scores.new_tensor([beams[i].score for i in rows])
+        totals = (so_far[:, None] + scores[rows]).flatten()
+        best = totals.topk(min(most, len(totals)))
+        for rank, (total, place) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
+            if total > _NOTHING:
+                yield rows[place // width], place % width, rank
+
+
+def _draw(scores: Any, temperature: float, random: Any) -> Iterator[_Pick]:
+    """One place for each beam, at random."""
+    import torch
+
+    drawn = torch.multinomial(torch.softmax(scores / temperature, dim=-1), 1, generator=random)
+    for row, column in enumerate(drawn[:, 0].tolist()):
+        yield row, column, 0
+
+
+def _grow(
     beams: Sequence[_Beam],
     guides: Sequence[Guide],
+    picks: Iterable[_Pick],
     scores: Any,
+    choices: _Choices,
+    *,
     end: int,
     found: list[list[Hypothesis]],
     count: int,
 ) -> _Grown:
-    """One step of beam search: what ended goes to `found`, the best of the rest comes back."""
+    """The beams of the next step; what ends goes to `found`, which keeps the best `count` of each request.
+
+    An end counts when it is among the best `count` places, a request is done when that many have ended.
+    """
+    tokens = choices.tokens.tolist()
+    going: dict[int, _Grown] = {}
+    for row, column, rank in picks:
+        beam, logprob = beams[row], float(scores[row, column])
+        if tokens[column] == end:
+            if rank < count:
+                found[beam.request].append(beam.closed(logprob))
+        elif len(going.setdefault(beam.request, [])) < count:
+            going[beam.request].append((row, beam.grown(tokens[column], logprob)))
     grown: _Grown = []
-    vocabulary = scores.shape[1]
-    for number, guide in enumerate(guides):
-        rows = [i for i, beam in enumerate(beams) if beam.request == number]
-        if not rows:
-            continue
-        so_far = scores.new_tensor([beams[i].score for i in rows])
-        # Twice as many as wanted, for half of them may be ends.
-        totals = (so_far[:, None] + scores[rows]).flatten()
-        best = totals.topk(min(2 * count, len(totals)))
-        done = found[number]
-        going: _Grown = []
-        for rank, (total, place) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
-            row, token = rows[place // vocabulary], place % vocabulary
-            if total == _NOTHING or len(going) == count:
-                break
-            logprob = float(scores[row, token])
-            if token != end:
-                going.append((row, beams[row].grown(token, logprob)))
-            elif rank < count:
-                done.append(beams[row].closed(logprob))
-        if going and len(going[0][1].ids) == guide.budget:
-            done.extend(beam.closed() for _, beam in going)
-            going = []
-        found[number] = sorted(done, key=lambda h: -h.score)[:count]
-        if len(done) < count:
-            grown.extend(going)
-    return grown
-
-
-def _sample(
-    beams: Sequence[_Beam],
-    guides: Sequence[Guide],
-    scores: Any,
-    end: int,
-    found: list[list[Hypothesis]],
-    temperature: float,
-    random: Any,
-) -> _Grown:
-    """One step of sampling, each beam on its own."""
-    import torch
-
-    drawn = torch.multinomial(torch.softmax(scores / temperature, dim=-1), 1, generator=random)
-    grown: _Grown = []
-    for row, token in enumerate(drawn[:, 0].tolist()):
-        beam, logprob = beams[row], float(scores[row, token])
-        if token == end:
-            found[beam.request].append(beam.closed(logprob))
-            continue
-        longer = beam.grown(token, logprob)
-        if len(longer.ids) == guides[beam.request].budget:
-            found[beam.request].append(longer.closed())
-        else:
-            grown.append((row, longer))
+    for number, pairs in going.items():
+        if pairs and len(pairs[0][1].ids) == guides[number].budget:
+            found[number].extend(beam.closed() for _, beam in pairs)
+        elif len(found[number]) < count:
+            grown.extend(pairs)
+    for hypotheses in found:
+        hypotheses.sort(key=lambda h: -h.score)
+        del hypotheses[count:]
     return grown
