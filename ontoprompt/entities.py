@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from ontoprompt import names
 from ontoprompt.entity_build import build_entity_index
 from ontoprompt.entity_index import EntityIndex, NamedEntity, NameKind
+from ontoprompt.entity_readings import Reading, exact_readings
 from ontoprompt.question_words import COMMON_WORDS, STOP_WORDS
 
 __all__ = ["EntityIndex", "EntityLink", "Linker", "LocalLinker", "build_entity_index"]
 
-_KIND_QUALITY: Mapping[NameKind, float] = {"label": 0.97, "alias": 0.93, "local-name": 0.95, "short": 0.85}
+_KIND_QUALITY: Mapping[NameKind, float] = {
+    "label": 0.97,
+    "alias": 0.93,
+    "local-name": 0.95,
+    "short": 0.85,
+    "initials": 0.85,
+}
 _EXACT = 1.03  # written letter by letter as the name is
-_PLURAL = 0.92
+_WITHOUT_ARTICLE = 0.92
 _BY_PLACE = 0.88  # a place without the one that it lies in: `Paris` for `Paris, Texas`
-_DEMONYM = 0.8  # a country by its adjective
 _MISSPELT = 0.85
 # The same for a name of one word of up to five letters; with another letter it may well be another name.
 _MISSPELT_SHORT, _OTHER_LETTER = 0.6, 0.45
@@ -35,6 +41,10 @@ _LONGEST_QUESTION = 600  # words that are looked at
 _NEAR = 3  # words between a mention and a word that says its type
 _FUZZY_WORDS = 12  # words of a question whose spelling is doubted, at most
 _FUZZY_SPAN = 5
+# Words before these belong to another clause: in "Which albums did Queen record?" Queen is no album.
+_OTHER_CLAUSE = frozenset(("did", "do", "does", "has", "have", "had", "that", "which", "who", "whose"))
+_SAID_ELSEWHERE = 0.98  # for those whose type the question does not say, where it says another's anywhere
+_COMMON_WORD = 0.4  # likeness of an ordinary word that is a name too, where the question names nothing else
 # After these a number is a year or a count.
 _BEFORE_NUMBERS = frozenset(("in", "since", "after", "before", "until", "from", "to", "than", "by", "year"))
 
@@ -65,20 +75,10 @@ class Linker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """One stretch `first:last` of the question's words read as a name: the lookup key and what it costs."""
-
-    first: int
-    last: int
-    key: str
-    quality: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class _Match:
     """An entity found for a reading, before types and competitors are known."""
 
-    reading: _Reading
+    reading: Reading
     entity: NamedEntity
     quality: float
     likeness: float = 1.0
@@ -102,7 +102,7 @@ class LocalLinker:
         scan = _Scan(self.index, question)
         matches = scan.resolved(scan.exact())
         matches = scan.resolved([*matches, *scan.misspelt(scan.covered(matches))])
-        matches = [*matches, *scan.resolved(scan.partial(matches))]
+        matches = [*matches, *scan.resolved(scan.partial(matches))] or scan.resolved(scan.common())
         links = scan.ranked(matches, k, frozenset(types))
         return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
 
@@ -128,19 +128,18 @@ class _Scan:
 
     def exact(self) -> list[_Match]:
         """Stretches that are names, in the singular or plural, and adjectives of countries."""
-        readings: list[_Reading] = []
-        for first in range(len(self.words)):
-            for last in range(first + 1, min(first + names.MAX_WORDS, len(self.words)) + 1):
-                keys = [word.key for word in self.words[first:last]]
-                if keys[0] == "the" and len(keys) > 1:
-                    continue  # the stretch without it has the same key and takes the article in
-                readings.append(_Reading(first, last, names.join(keys)))
-                if last - first == 1:
-                    for key in names.demonym_keys(keys[0]):
-                        readings.append(_Reading(first, last, key, _DEMONYM))
-                for singular in names.singulars(keys[-1]):
-                    readings.append(_Reading(first, last, names.join([*keys[:-1], singular]), _PLURAL))
-        return self.found(readings)
+        return self.found(exact_readings(self.words, self.index.vocabulary))
+
+    def common(self) -> list[_Match]:
+        """Ordinary words that are names too: `gold`."""
+        places = [
+            place
+            for place, word in enumerate(self.words)
+            if word.key.isalpha()
+            and not {word.key, *names.singulars(word.key)} & (STOP_WORDS | self.index.vocabulary)
+        ]
+        matches = self.found([Reading(place, place + 1, self.words[place].key) for place in places])
+        return [replace(match, likeness=_COMMON_WORD) for match in matches if match.entity.kind == "label"]
 
     def misspelt(self, taken: Collection[int]) -> list[_Match]:
         """Stretches with one word that is one edit away from a word of a name."""
@@ -148,16 +147,16 @@ class _Scan:
         doubted = doubted[:_FUZZY_WORDS]
         keys = {self.words[place].key for place in doubted}
         known, near = self.index.known_words(keys), self.index.similar_words(keys)
-        readings: list[_Reading] = []
+        readings: list[Reading] = []
         for place in doubted:
             own = self.words[place].key
             for word in near.get(own, ()):
                 if word[0] == own[0] or len(own) > 5:
                     readings += self._with_word(place, word, alone=own not in known)
             for cut in range(2, len(own) - 1):
-                readings.append(_Reading(place, place + 1, f"{own[:cut]} {own[cut:]}", _MISSPELT))
+                readings.append(Reading(place, place + 1, f"{own[:cut]} {own[cut:]}", _MISSPELT))
             if place + 1 < len(self.words) and place + 1 not in taken:
-                readings.append(_Reading(place, place + 2, own + self.words[place + 1].key, _MISSPELT))
+                readings.append(Reading(place, place + 2, own + self.words[place + 1].key, _MISSPELT))
         return self.found(readings)
 
     def _may_be_misspelt(self, place: int, taken: Collection[int]) -> bool:
@@ -177,7 +176,7 @@ class _Scan:
         word = self.words[place]
         return word.quoted or (word.capital and not self.lower and not (word.opening and self.plain[place]))
 
-    def _with_word(self, place: int, word: str, alone: bool) -> Iterable[_Reading]:
+    def _with_word(self, place: int, word: str, alone: bool) -> Iterable[Reading]:
         """Stretches around a word, with another word in its place; without others only if `alone`."""
         for first in range(max(0, place - _FUZZY_SPAN + 1), place + 1):
             for last in range(place + 1, min(len(self.words), first + _FUZZY_SPAN) + 1):
@@ -185,12 +184,8 @@ class _Scan:
                     continue
                 keys = [w.key for w in self.words[first:last]]
                 keys[place - first] = word
-                quality = _MISSPELT
-                if last - first == 1 and len(word) <= 5:
-                    own = self.words[place].key
-                    kept = len(own) != len(word) or sorted(own) == sorted(word)
-                    quality = _MISSPELT_SHORT if kept else _OTHER_LETTER
-                yield _Reading(first, last, names.join(keys), quality)
+                quality = _misspelt(self.words[place].key, word) if last - first == 1 else _MISSPELT
+                yield Reading(first, last, names.join(keys), quality)
 
     def partial(self, matches: Sequence[_Match]) -> list[_Match]:
         """Stretches written like names that are a part of one: `Einstein` of `Albert Einstein`."""
@@ -199,16 +194,19 @@ class _Scan:
         for first, last in self._unread(self.covered(matches)):
             keys = [word.key for word in self.words[first:last]]
             found = self.index.holding(keys)
+            if not found and last - first > 1 and names.singulars(keys[-1]):
+                keys[-1] = names.singulars(keys[-1])[-1]  # a possessive without its apostrophe
+                found = self.index.holding(keys)
             quality = _PARTIAL * (0.85 if self.lower else 1.0)
             if not found and last - first == 1 and self._may_be_misspelt(first, ()):
                 near = self.index.similar_words(keys).get(keys[0], ())
-                keys = [word for word in near if word[0] == keys[0][0]][:1]
-                quality *= _MISSPELT
+                own, keys = keys[0], [word for word in near if word[0] == keys[0][0]][:1]
+                quality *= _misspelt(own, keys[0]) if keys else 1.0
                 found = self.index.holding(keys)
             for entity in found:
                 share = _share_of_name(keys, entity)
                 if entity.id not in known and share > (0.5 if self.lower else 0.0):
-                    parts.append(_Match(_Reading(first, last, entity.key), entity, quality * share))
+                    parts.append(_Match(Reading(first, last, entity.key), entity, quality * share))
         return parts
 
     def _unread(self, taken: Collection[int]) -> list[tuple[int, int]]:
@@ -220,25 +218,35 @@ class _Scan:
                 continue
             if not (self._is_name_like(place) or (self.lower and not self.plain[place])):
                 continue
-            if runs and runs[-1][1] == place and not self.lower:
+            if runs and runs[-1][1] == place:
                 runs[-1] = (runs[-1][0], place + 1)
             else:
                 runs.append((place, place + 1))
+        if self.lower:
+            # Unusual words side by side may be one name or several: `resolved` prefers the longest.
+            singles = [(place, place + 1) for first, last in runs for place in range(first, last)]
+            runs = [*dict.fromkeys([*runs, *singles])]
         return [run for run in runs if run[1] - run[0] > 1 or not self.plain[run[0]]][:_FUZZY_WORDS]
 
-    def found(self, readings: Sequence[_Reading]) -> list[_Match]:
+    def found(self, readings: Sequence[Reading]) -> list[_Match]:
         """What the index knows of the readings, one match per stretch and entity."""
         entities = self.index.lookup({reading.key for reading in readings})
         best: dict[tuple[int, int, int], _Match] = {}
         for reading in readings:
             for entity in entities.get(reading.key, ()):
+                if entity.kind == "initials" and not self._is_abbreviation(reading):
+                    continue
                 match = self._match(reading, entity)
                 place = (match.reading.first, match.reading.last, entity.id)
                 if place not in best or best[place].quality < match.quality:
                     best[place] = match
         return list(best.values())
 
-    def _match(self, reading: _Reading, entity: NamedEntity) -> _Match:
+    def _is_abbreviation(self, reading: Reading) -> bool:
+        text = self.text(reading.first, reading.last)
+        return reading.last - reading.first == 1 and len(text) > 2 and text.isupper() and not self.lower
+
+    def _match(self, reading: Reading, entity: NamedEntity) -> _Match:
         first, last = reading.first, reading.last
         title = names.fold(entity.name).startswith("the ")
         titled = title and first > 0 and self.words[first - 1].key == "the"
@@ -252,7 +260,7 @@ class _Scan:
         elif entity.kind not in ("alias", "short") and self.text(begin, last) == entity.name:
             quality *= _EXACT
         elif title and not titled:
-            quality *= _PLURAL
+            quality *= _WITHOUT_ARTICLE
         likeness = max(self.likeness(first, last), self.likeness(begin, last))
         return _Match(reading, entity, quality, likeness, qualified, titled)
 
@@ -343,16 +351,20 @@ class _Scan:
         """Scores of the matches of one stretch; what speaks for one of them counts against the rest."""
         top = max(match.entity.degree for match in group)
         near = self._types_said_near(*span)
-        said = [any(_type_words(iri) & near for iri in known.get(m.entity.id, ())) for m in group]
+        anywhere = self._vocabulary_in([word.key for word in self.words])
+        words = [{part for iri in known.get(m.entity.id, ()) for part in _type_words(iri)} for m in group]
+        said, hinted = [bool(own & near) for own in words], [bool(own & anywhere) for own in words]
         qualified, typed = any(match.qualified for match in group), any(said)
         scores = []
-        for match, has_type in zip(group, said, strict=True):
+        for match, has_type, has_hint in zip(group, said, hinted, strict=True):
             connected = math.log1p(match.entity.degree) / math.log1p(top) if top else 1.0
             score = match.quality * match.likeness * (0.75 + 0.25 * connected)
             if types and types.isdisjoint(known.get(match.entity.id, ())):
                 score *= 0.75
             if typed and not has_type:
                 score *= 0.8
+            if any(hinted) and not has_hint:
+                score *= _SAID_ELSEWHERE
             if qualified and not match.qualified:
                 score *= 0.8
             scores.append(round(min(1.0, score), 4))
@@ -367,10 +379,26 @@ class _Scan:
 
     def _types_said_near(self, first: int, last: int) -> frozenset[str]:
         """Words of the graph's vocabulary beside a mention: `the river Thames`, `Georgia, the country`."""
-        beside = [*range(max(0, first - _NEAR), first), *range(last, min(len(self.words), last + _NEAR))]
-        keys = [self.words[place].key for place in beside]
+        before = [word.key for word in self.words[max(0, first - _NEAR) : first]]
+        for place, key in enumerate(before):
+            if key in _OTHER_CLAUSE:
+                before = before[place + 1 :]
+                break
+        keys = [*before, *(word.key for word in self.words[last : last + _NEAR])]
+        return self._vocabulary_in(keys)
+
+    def _vocabulary_in(self, keys: Iterable[str]) -> frozenset[str]:
+        """The words of the graph's vocabulary among some words of the question, in the singular."""
         said = frozenset(form for key in keys for form in (key, *names.singulars(key)))
         return (said & self.index.vocabulary) - STOP_WORDS
+
+
+def _misspelt(own: str, word: str) -> float:
+    """How much a word of a question may be taken for another one, one edit away, that stands alone."""
+    if len(word) > 5:
+        return _MISSPELT
+    kept = len(own) != len(word) or sorted(own) == sorted(word)
+    return _MISSPELT_SHORT if kept else _OTHER_LETTER
 
 
 def _type_words(iri: str) -> frozenset[str]:

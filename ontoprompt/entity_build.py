@@ -128,7 +128,7 @@ def _write_names(connection: sqlite3.Connection, count: int, progress: Progress)
         for key, name, kind in found:
             number += 1
             connection.execute("INSERT INTO names VALUES (?, ?, ?, ?, ?)", (number, key, name, entity, kind))
-            if kind != "short":
+            if kind not in ("short", "initials"):
                 connection.execute("INSERT INTO name_words (rowid, key) VALUES (?, ?)", (number, key))
         if entity % 50_000 == 0:
             progress("indexing names", entity, count)
@@ -165,6 +165,9 @@ def _names_of(iri: str, said: Sequence[tuple[int, str]]) -> tuple[str, list[tupl
         short = names.unqualified(name)
         if short:
             found.setdefault(names.key_of(short[0]), (name, "short"))
+    for name, kind in list(found.values()):
+        if kind in ("label", "alias") and (letters := names.initials(name)):
+            found.setdefault(letters, (name, "initials"))
     found.pop("", None)
     return label, [(key, name, kind) for key, (name, kind) in found.items()]
 
@@ -172,7 +175,7 @@ def _names_of(iri: str, said: Sequence[tuple[int, str]]) -> tuple[str, list[tupl
 def _write_words(connection: sqlite3.Connection) -> None:
     """The words of all names with their deletions, and the words of the vocabulary."""
     uses: Counter[str] = Counter()
-    for (key,) in connection.execute("SELECT key FROM names"):
+    for (key,) in connection.execute("SELECT key FROM names WHERE kind != 'initials'"):
         uses.update(key.split())
     rows = [(number, word, uses[word]) for number, word in enumerate(sorted(uses), 1)]
     connection.executemany("INSERT INTO words VALUES (?, ?, ?)", rows)

@@ -20,7 +20,7 @@ from ontoprompt import names
 from ontoprompt.errors import ArtifactError
 
 FORMAT = 1
-NameKind = Literal["label", "alias", "local-name", "short"]
+NameKind = Literal["label", "alias", "local-name", "short", "initials"]
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entities (id INTEGER PRIMARY KEY, iri TEXT NOT NULL, label TEXT NOT NULL,
@@ -49,7 +49,7 @@ _PER_KEY = 200  # entities of one name that are looked at, the most connected fi
 @dataclass(frozen=True, slots=True)
 class NamedEntity:
     """An entity under one of its names. `key` is the folded name, `kind` where the name comes from (`short`:
-    a name without what only tells it from others)."""
+    a name without what only tells it from others; `initials`: its abbreviation)."""
 
     id: int
     iri: str
@@ -133,7 +133,7 @@ class EntityIndex:
         """The names of an entity: its label, then labels, aliases and its local name."""
         rows = self._rows(
             "SELECT e.label, n.name FROM entities e LEFT JOIN names n ON n.entity = e.id "
-            "WHERE e.iri = ? AND n.kind != 'short' ORDER BY n.id",
+            "WHERE e.iri = ? AND n.kind NOT IN ('short', 'initials') ORDER BY n.id",
             (iri,),
         )
         return tuple(dict.fromkeys([*(row[0] for row in rows[:1]), *(row[1] for row in rows)]))

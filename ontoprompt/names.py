@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from ontoprompt.question_words import COMMON_WORDS, DEMONYMS, STOP_WORDS
+from ontoprompt.question_words import COMMON_WORDS, DEMONYMS, OTHER_NAMES, STOP_WORDS
 
 MIN_FUZZY = 4  # letters a word needs before a misspelling of it is looked for
 MAX_WORDS = 8  # words of the longest mention looked for
@@ -113,6 +113,20 @@ def demonym_keys(key: str) -> tuple[str, ...]:
     """Names that an adjective may stand for: `danish` → `denmark`, `danish language`."""
     countries = DEMONYMS.get(key, ())
     return (*countries, f"{key} language") if countries else ()
+
+
+def other_name_key(key: str) -> str | None:
+    """The name of a country under another: `usa` → `united states`."""
+    return OTHER_NAMES.get(key)
+
+
+def initials(name: str) -> str | None:
+    """What a name of three to six capitalised words is abbreviated to, as it is looked up: `mit`, `jfk`."""
+    parts = unqualified(name) if name.endswith(")") else None
+    content = [word for word in _WORD.findall(parts[0] if parts else name) if fold(word) not in STOP_WORDS]
+    if not 3 <= len(content) <= 6 or not all(word[0].isupper() for word in content):
+        return None
+    return fold("".join(word[0] for word in content))
 
 
 def is_ordinary(key: str, vocabulary: frozenset[str] = frozenset()) -> bool:

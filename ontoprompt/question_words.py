@@ -193,6 +193,40 @@ zimbabwe: zimbabwean
 """
 
 
+# Country: what it is called beside its name.
+_OTHER_NAMES = """
+cape verde: cabo verde
+czech republic: czechia
+democratic republic of the congo: drc | congo kinshasa
+east timor: timor leste
+eswatini: swaziland
+iran: persia
+ivory coast: cote divoire
+myanmar: burma
+netherlands: holland
+republic of ireland: ireland | eire
+republic of the congo: congo brazzaville
+russia: russian federation
+sri lanka: ceylon
+turkey: turkiye
+united arab emirates: uae | emirates
+united kingdom: uk | great britain | britain
+united states: usa | us | united states of america | america
+vatican city: vatican | holy see
+"""
+
+
+def _other_names() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in _OTHER_NAMES.strip().splitlines():
+        country, _, others = line.partition(": ")
+        found.update((other.strip(), country) for other in others.split("|"))
+    return found
+
+
+OTHER_NAMES = _other_names()
+
+
 def _demonyms() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for line in _DEMONYMS.strip().splitlines():

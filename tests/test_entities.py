@@ -63,6 +63,16 @@ ENTITIES = [
     ("<http://dbpedia.org/resource/AC/DC>", "Band", "AC/DC", []),
     ("<http://dbpedia.org/resource/C++>", "Language", "C++", []),
     ("<http://dbpedia.org/resource/1984_(novel)>", "Book", "1984", []),
+    (f"<{R}Mercury_(element)>", "Element", "Mercury", []),
+    (f"<{R}Mercury_(planet)>", "Planet", "Mercury", []),
+    ("dbr:Gold", "Element", "Gold", []),
+    ("dbr:United_Kingdom", "Country", "United Kingdom", []),
+    ("dbr:Danish_language", "Tongue", "Danish language", []),
+    ("dbr:Massachusetts_Institute_of_Technology", "School", "Massachusetts Institute of Technology", []),
+    ("dbr:Vincent_van_Gogh", "Person", "Vincent van Gogh", []),
+    ("dbr:Lake_Van", "Lake", "Lake Van", []),
+    ("dbr:The_Doors", "Group", "The Doors", []),
+    (f"<{R}The_Doors_(album)>", "Album", "The Doors", []),
     ("dbr:River", "Place", "River", []),
     ("dbr:Capital", "Book", "Capital", []),
     ("dbr:Country", "Genre", "Country", []),
@@ -78,6 +88,7 @@ DEGREES = {
     "<http://dbpedia.org/resource/Georgia_(U.S._state)>": 20,
     "dbr:Nile": 9,
     "dbr:France": 50,
+    "dbr:The_Doors": 12,
     "dbr:Germany": 50,
 }
 
@@ -163,6 +174,17 @@ def best(linker: LocalLinker, question: str, **options: object) -> list[tuple[st
         ("Where is saint malo?", [("saint malo", "saint-malo")]),
         ("How long is the Rio Grande?", [("Rio Grande", "Rio%20Grande")]),
         ("Give me all Danish films.", [("Danish", "Denmark")]),
+        ("Where do people speak Danish?", [("Danish", "Danish_language")]),
+        ("Which Danish-speaking places are there?", [("Danish", "Danish_language")]),
+        ("Who governs the UK?", [("UK", "United_Kingdom")]),
+        ("who governs great britain", [("great britain", "United_Kingdom")]),
+        ("Which cities of the US are large?", [("US", "United_States")]),
+        ("In which city is MIT?", [("MIT", "Massachusetts_Institute_of_Technology")]),
+        ("How deep is Van Lake?", [("Van Lake", "Lake_Van")]),
+        ("which of van goghs paintings are famous", [("van goghs", "Vincent_van_Gogh")]),
+        ("Which albums did the doors record?", [("the doors", "The_Doors")]),
+        ("Which planet is closest in size to Mercury?", [("Mercury", "Mercury_(planet)")]),
+        ("what is the number of gold", [("gold", "Gold")]),
         ("What did Einstein discover?", [("Einstein", "Albert_Einstein")]),
     ],
 )
@@ -178,6 +200,9 @@ def test_mentions_are_found(linker: LocalLinker, question: str, expected: list[t
         "how many countries are there",
         "When did it happen to her?",
         "Which country has the highest capital?",
+        "What would you tell us?",
+        "in which city is mit",
+        "Tell me of a goth.",
         "Who died in 1984?",
         "",
         "?!",
@@ -546,3 +571,20 @@ def test_another_name_is_no_misspelling_of_a_short_one(linker: LocalLinker) -> N
     nine = linker.link("Who wrote Nine?")
     assert nine[0].iri == R + "Nile" and nine[0].score < 0.5
     assert linker.link("Who lives in Pariss?")[0].score > 0.5
+
+
+def test_questions_over_the_sample_graph_are_linked(tmp_path: Path) -> None:
+    """Lower case, possessives, particles, adjectives of countries, abbreviations, misspellings, names that are
+    ordinary words. Measured: 0.96 first, 0.98 among the first three."""
+    here = Path(__file__).parent
+    build_entity_index(here.parent / "ontology" / "sample.ttl", tmp_path / "entities.sqlite")
+    linker = LocalLinker(tmp_path / "entities.sqlite")
+    rows = (here / "data" / "link_questions.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    ranks, started = [], time.process_time()
+    for question, entity in (row.split("\t") for row in rows):
+        found = [link.iri for link in linker.link(question)]
+        assert linker.index.label(R + entity) is not None
+        ranks.append(found.index(R + entity) if R + entity in found else 99)
+    assert len(rows) == 95 and (time.process_time() - started) / len(rows) < 0.06
+    assert sum(rank == 0 for rank in ranks) >= 90
+    assert sum(rank < 3 for rank in ranks) >= 92
