@@ -5,7 +5,6 @@ Everything else raises; only here is an error caught whatever it is.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from .errors import OntopromptError
-from .output import Progress
+from .output import Progress, printable
 
 _DEFECT = 1
 _STOPPED = 130
@@ -48,9 +47,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             if debugging():
                 raise
             known = as_known(error)
-            click.echo(f"Error: {known.message}", err=True)
+            click.echo(f"Error: {printable(known.message)}", err=True)
             if known.hint:
-                click.echo(known.hint, err=True)
+                click.echo(printable(known.hint), err=True)
             leave(known.exit_status)
 
     return run
@@ -77,6 +76,11 @@ def as_known(error: Exception) -> OntopromptError:
     if isinstance(error, OntopromptError):
         return error
     text = " ".join(str(error).split())[:200]
+    if isinstance(error, OSError) and error.strerror:
+        place = f" ({error.filename})" if error.filename else ""
+        return _DefectError(
+            f"The system refused: {error.strerror}{place}.", "Free some space, or write elsewhere."
+        )
     return _DefectError(
         f"something unexpected went wrong ({type(error).__name__}: {text}).",
         "Run again with `ontoprompt --debug ...` and report what it prints.",
@@ -86,10 +90,12 @@ def as_known(error: Exception) -> OntopromptError:
 def leave(status: int) -> NoReturn:
     """End with `status`; without ceremony while a model is still being loaded, for Python's own way of ending
     threads crashes inside a library that is being imported."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            drop_stdout()
     if any(thread.name == "ontoprompt-model" for thread in threading.enumerate()):
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
         os._exit(status)
     sys.exit(status)
 

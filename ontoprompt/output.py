@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+def printable(text: str) -> str:
+    """Text that graphs, servers or files had a part in, without characters that a terminal obeys."""
+    return _CONTROL.sub(" ", text)
+
+
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The object that `ask --json` prints; its keys are the command line's contract."""
     from . import sparql
@@ -103,7 +108,7 @@ def answer_text(answer: Answer, *, explain: bool = False) -> str:
 
     def line(text: str, style: str = "") -> None:
         # Labels and endpoint replies are untrusted: no control characters, no markup.
-        console.print(Text(_CONTROL.sub(" ", text), style=style))
+        console.print(Text(printable(text), style=style))
 
     # Captured, not printed: rich would end the process in its own way when the reader has gone.
     with console.capture() as captured:
@@ -120,8 +125,7 @@ def answer_text(answer: Answer, *, explain: bool = False) -> str:
         line("")
         query = standalone(answer.sparql)
         if console.is_terminal:
-            query = _CONTROL.sub(" ", query)
-            console.print(Syntax(query, "sparql", background_color="default", word_wrap=True))
+            console.print(Syntax(printable(query), "sparql", background_color="default", word_wrap=True))
         else:
             line(query)
         for text in explain_lines(answer) if explain else ():

@@ -13,7 +13,9 @@ from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import pyoxigraph
 import pytest
 
 from ontoprompt.generation import Candidate, Request
@@ -29,6 +31,8 @@ dbr:Canberra a dbo:City ; rdfs:label "Canberra"@en ; dbo:country dbr:Australia .
 dbr:Paris a dbo:City ; rdfs:label "Paris"@en ; dbo:country dbr:France .
 dbr:Tbilisi a dbo:City ; rdfs:label "Tbilisi"@en .
 """
+
+JSON_RESULTS = "application/sparql-results+json"
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +136,8 @@ def shell(home: Path, tmp_path: Path) -> Run:
 class Endpoint(ThreadingHTTPServer):
     """A server on a free port that answers each request with the next reply; the last one repeats.
 
-    A reply is (status, content type, body), or "hang", or ("half", body).
+    A reply is (status, content type, body), or "hang", or ("half", body), or a pyoxigraph store that answers the
+    query, or a function from the query to one of these.
     """
 
     daemon_threads = True
@@ -156,29 +161,48 @@ class _Replies(BaseHTTPRequestHandler):
     server: Endpoint
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        asked = parse_qs(urlsplit(self.path).query) | parse_qs(body)
+        query = asked.get("query", [""])[0]
         self.server.asked += 1
         replies = self.server.replies
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if callable(reply):
+            reply = reply(query)
+        if isinstance(reply, pyoxigraph.Store):
+            reply = (200, JSON_RESULTS, _evaluated(reply, query))
         if reply == "hang":
             self.server.released.wait(60)
             return
-        status, kind, body = (
-            reply if reply[0] != "half" else (200, "application/sparql-results+json", reply[1])
-        )
-        data = body.encode()
+        half = reply[0] == "half"
+        status, kind, text = (200, JSON_RESULTS, reply[1]) if half else reply
+        data = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data) * (2 if reply[0] == "half" else 1)))
+        self.send_header("Content-Length", str(len(data) * (2 if half else 1)))
         self.end_headers()
         self.wfile.write(data)
-        if reply[0] == "half":
+        if half:
             self.connection.shutdown(socket.SHUT_RDWR)
 
     do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_: Any) -> None:
         """Tests print nothing."""
+
+
+def _evaluated(store: pyoxigraph.Store, query: str) -> str:
+    results = store.query(query)
+    assert isinstance(results, pyoxigraph.QuerySolutions | pyoxigraph.QueryBoolean)
+    return results.serialize(format=pyoxigraph.QueryResultsFormat.JSON).decode()
+
+
+@pytest.fixture
+def graph_store(graph: Path) -> pyoxigraph.Store:
+    """The small graph, to stand behind an endpoint."""
+    store = pyoxigraph.Store()
+    store.load(path=str(graph), format=pyoxigraph.RdfFormat.TURTLE)
+    return store
 
 
 @pytest.fixture
