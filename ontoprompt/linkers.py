@@ -14,7 +14,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ontoprompt import names, remote
@@ -24,6 +24,9 @@ from ontoprompt.errors import GraphError, QueryTimeoutError
 DBPEDIA_LOOKUP = "https://lookup.dbpedia.org/api/search"
 WIKIDATA = "https://www.wikidata.org/w/api.php"
 MAX_REQUESTS = 6
+_INSTANCE_OF = "P31"
+_STRANGE_TYPE = 0.75  # for an entity of none of the types that are wanted
+_KEPT = 1000  # answers that are remembered
 _MAX_BYTES = 4 * 2**20
 _JOINING = frozenset(("of", "the", "de", "la", "du", "van", "von", "der", "da", "di", "and", "for", "in"))
 _HIGHLIGHT = re.compile(r"</?[Bb]>")
@@ -84,27 +87,38 @@ class RemoteLinker:
             links += _links(mention, hits, frozenset(types))[:k]
             if not hits:
                 waiting += _parts(mention)
-        return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
+        return tuple(self._completed(_sorted(links), frozenset(types), deadline))
+
+    def _completed(
+        self, links: Sequence[EntityLink], types: frozenset[str], deadline: float
+    ) -> Sequence[EntityLink]:
+        """The links with what the search itself does not tell; nothing here."""
+        return links
 
     def _search(self, text: str, k: int, deadline: float) -> tuple[Hit, ...]:
         known = self._answers.get((text, k))
         if known is not None:
             return known
+        document = self._ask(self._service.parameters(text, k), deadline)
+        try:
+            hits = tuple(self._service.hits(document))
+        except (TypeError, KeyError, IndexError, ValueError, AttributeError) as problem:
+            raise GraphError(f"{self.name} answered with JSON of another service.", _HINT) from problem
+        if len(self._answers) < _KEPT:
+            self._answers[text, k] = hits
+        return hits
+
+    def _ask(self, parameters: Mapping[str, str], deadline: float) -> Any:
+        """The JSON document of a reply that is no refusal."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise QueryTimeoutError(f"{self.name} did not answer in time.", "Try again later.")
         joint = "&" if "?" in self._url else "?"
         request = urllib.request.Request(
-            self._url + joint + urllib.parse.urlencode(self._service.parameters(text, k)),
+            self._url + joint + urllib.parse.urlencode(parameters),
             headers={"Accept": "application/json", "User-Agent": remote.USER_AGENT},
         )
-        reply = remote.fetch(request, timeout=left, max_bytes=_MAX_BYTES)
-        hits = self._understood(reply.body)
-        if len(self._answers) < 1000:
-            self._answers[text, k] = hits
-        return hits
-
-    def _understood(self, body: bytes) -> tuple[Hit, ...]:
+        body = remote.fetch(request, timeout=left, max_bytes=_MAX_BYTES).body
         if body.lstrip()[:1] == b"<":
             raise GraphError(f"{self.name} answered with a web page instead of JSON.", _HINT)
         try:
@@ -116,10 +130,7 @@ class RemoteLinker:
             said = str(refusal.get("info", "") if isinstance(refusal, dict) else refusal)
             said = " ".join(said.split()).removesuffix(".")[:200] or "no reason given"
             raise GraphError(f"{self.name} refused the search: {said}.", "Try again later.")
-        try:
-            return tuple(self._service.hits(document))
-        except (TypeError, KeyError, IndexError, ValueError, AttributeError) as problem:
-            raise GraphError(f"{self.name} answered with JSON of another service.", _HINT) from problem
+        return document
 
 
 class DBpediaLookupLinker(RemoteLinker):
@@ -130,10 +141,60 @@ class DBpediaLookupLinker(RemoteLinker):
 
 
 class WikidataLinker(RemoteLinker):
-    """Links to Wikidata items through the `wbsearchentities` action of its API, in English."""
+    """Links to Wikidata items through the `wbsearchentities` action of its API, in English.
+
+    The search tells no types. `wbgetclaims` gives the statements of one item with one property in about a
+    kilobyte, so the best links are asked for theirs with "instance of"; `wbgetentities` would take fewer
+    requests, but sends all statements of an item, megabytes for a country. Types that do not come in time
+    are left out.
+    """
 
     def __init__(self, base_url: str = WIKIDATA, *, timeout: float = 10.0) -> None:
         super().__init__(_WikidataSearch(), base_url, timeout=timeout)
+        self._types: dict[str, tuple[str, ...]] = {}
+
+    def _completed(
+        self, links: Sequence[EntityLink], types: frozenset[str], deadline: float
+    ) -> Sequence[EntityLink]:
+        completed = list(links)
+        for place, link in enumerate(links[:MAX_REQUESTS]):
+            try:
+                found = self._types_of(link.iri, deadline)
+            except GraphError:
+                break
+            strange = bool(types) and bool(found) and types.isdisjoint(found)
+            score = round(link.score * _STRANGE_TYPE, 4) if strange else link.score
+            completed[place] = replace(link, types=found, score=score)
+        return _sorted(completed)
+
+    def _types_of(self, iri: str, deadline: float) -> tuple[str, ...]:
+        """The classes that an item is stated to be an instance of."""
+        if iri not in self._types:
+            item = names.local_name(iri)
+            asked = {"action": "wbgetclaims", "format": "json", "props": "", "property": _INSTANCE_OF}
+            document = self._ask({**asked, "entity": item}, deadline)
+            try:
+                found = tuple(_classes(document, iri.removesuffix(item)))
+            except (TypeError, KeyError, AttributeError) as problem:
+                raise GraphError(f"{self.name} answered with JSON of another service.", _HINT) from problem
+            if len(self._types) >= _KEPT:
+                return found
+            self._types[iri] = found
+        return self._types[iri]
+
+
+def _classes(document: Any, namespace: str) -> list[str]:
+    """The classes in a reply to `wbgetclaims`: those preferred, else all that are not deprecated."""
+    # An item without such a statement has an empty list, for PHP knows no other empty map.
+    statements = (document["claims"] or {}).get(_INSTANCE_OF, [])
+    by_rank: dict[str, list[str]] = {}
+    for statement in statements:
+        snak = statement["mainsnak"]
+        if snak["snaktype"] == "value":
+            by_rank.setdefault(statement["rank"], []).append(
+                namespace + str(snak["datavalue"]["value"]["id"])
+            )
+    return by_rank.get("preferred") or by_rank.get("normal", [])
 
 
 class _DBpediaLookup:
@@ -268,7 +329,7 @@ def _links(mention: Mention, hits: Sequence[Hit], types: frozenset[str]) -> list
         connected = math.log1p(hit.degree) / math.log1p(top) if top else 1 / (1 + 0.4 * place)
         score = _fit(mention.text, hit, place) * mention.likeness * (0.75 + 0.25 * connected)
         if types and hit.types and types.isdisjoint(hit.types):
-            score *= 0.75
+            score *= _STRANGE_TYPE
         links.append(
             EntityLink(
                 hit.iri,
@@ -282,6 +343,10 @@ def _links(mention: Mention, hits: Sequence[Hit], types: frozenset[str]) -> list
             )
         )
     return sorted(links, key=lambda link: (-link.score, -link.degree, link.iri))
+
+
+def _sorted(links: Sequence[EntityLink]) -> list[EntityLink]:
+    return sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri))
 
 
 def _fit(text: str, hit: Hit, place: int) -> float:

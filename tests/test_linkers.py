@@ -81,6 +81,27 @@ WIKIDATA = {
 Answer = tuple[int, str, bytes]
 
 
+W = "http://www.wikidata.org/entity/"
+
+
+def claim(item: str, rank: str = "normal") -> dict[str, object]:
+    value = {"entity-type": "item", "numeric-id": int(item[1:]), "id": item}
+    snak = {
+        "snaktype": "value",
+        "property": "P31",
+        "datavalue": {"value": value, "type": "wikibase-entityid"},
+    }
+    return {"mainsnak": snak, "type": "statement", "rank": rank}
+
+
+UNKNOWN = {"mainsnak": {"snaktype": "somevalue", "property": "P31"}, "type": "statement", "rank": "normal"}
+# Item → its statements, as wbgetclaims gives them; items without any have an empty list there.
+CLAIMS = {
+    "Q42": {"P31": [claim("Q15632617"), claim("Q5", "preferred")]},
+    "Q28421831": {"P31": [claim("Q3331189"), UNKNOWN, claim("Q7", "deprecated"), claim("Q571")]},
+}
+
+
 class Service:
     """A local server; `answer` turns the parameters of a request into status, content type and body."""
 
@@ -136,6 +157,10 @@ def lookup(parameters: dict[str, str]) -> Answer:
 
 
 def wikidata(parameters: dict[str, str]) -> Answer:
+    if parameters["action"] == "wbgetclaims":
+        assert parameters["property"] == "P31"
+        reply: dict[str, object] = {"claims": CLAIMS.get(parameters["entity"], [])}
+        return 200, "application/json; charset=utf-8", json.dumps(reply).encode()
     found = WIKIDATA.get(parameters["search"].lower(), [])
     reply = {"searchinfo": {"search": parameters["search"]}, "search": found, "success": 1}
     return 200, "application/json; charset=utf-8", json.dumps(reply).encode()
@@ -182,6 +207,28 @@ def test_wikidata(serve: Callable[..., Service]) -> None:
     ]
     assert links[0].score > links[1].score > 0.5
     assert service.asked[0]["action"] == "wbsearchentities" and service.asked[0]["language"] == "en"
+
+
+def test_wikidata_types(serve: Callable[..., Service]) -> None:
+    service = serve(wikidata)
+    linker = WikidataLinker(service.url)
+    human, other = linker.link("Where was Douglas Adams born?")
+    assert human.types == (W + "Q5",) and other.types == (W + "Q3331189", W + "Q571")
+    first = linker.link("Where was Douglas Adams born?", types=[W + "Q3331189"])[0]
+    assert (first.iri, first.score) == (W + "Q28421831", other.score)
+    # The search is remembered, and so are the types.
+    assert [asked["action"] for asked in service.asked] == ["wbsearchentities"] + ["wbgetclaims"] * 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [(500, "text/plain", b"no"), (200, "application/json", b'{"claims": {"P31": [{"rank": 1}]}}')],
+)
+def test_wikidata_links_without_types_where_those_fail(serve: Callable[..., Service], reply: Answer) -> None:
+    service = serve(lambda asked: reply if asked["action"] == "wbgetclaims" else wikidata(asked))
+    links = WikidataLinker(service.url).link("Where was Douglas Adams born?", types=[W + "Q5"])
+    assert [link.types for link in links] == [(), ()]
+    assert links[0].iri == W + "Q42" and len(service.asked) == 2
 
 
 def test_wikidata_alias(serve: Callable[..., Service]) -> None:
