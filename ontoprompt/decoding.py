@@ -5,14 +5,15 @@ request that is done, take no part in the next step. What may come next is maske
 a compiled grammar. Nothing here knows SPARQL.
 
 The search is beam search without length normalisation; it stops when as many hypotheses as wanted
-have ended, as `early_stopping` of transformers' `generate` does.
+have ended, as `early_stopping` of transformers' `generate` does. Where whole continuations have a
+cost, it goes on while one that is being written may still come first.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -28,22 +29,26 @@ _PLAIN = frozenset(("codegen", "gpt2", "gptj", "llama"))
 @dataclass(frozen=True, slots=True)
 class Guide:
     """What steers one request. `matcher`: a compiled grammar at its start, None for free text; `weights`: token →
-    what is added to its logit; `budget`: new tokens at most, the end token included."""
+    what is added to its logit; `budget`: new tokens at most, the end token included; `cost`: what a whole
+    continuation costs beyond its log-probability, at least 0."""
 
     matcher: Any
     budget: int
     weights: Mapping[int, float] = field(default_factory=dict)
     evidence: TokenEvidence | None = None
+    cost: Callable[[tuple[int, ...]], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One continuation: its tokens, their log-probabilities (one more when it `ended`, for the end token)."""
+    """One continuation: its tokens, their log-probabilities (one more when it `ended`, for the end token), their
+    sum, and what it costs beyond that."""
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     score: float
     ended: bool
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +353,8 @@ def _grow(
 ) -> _Grown:
     """The beams of the next step; what ends goes to `found`, which keeps the best `count` of each request.
 
-    An end counts when it is among the best `count` places, a request is done when that many have ended.
+    An end counts when it is among the best `count` places; a request is done when that many have ended and none
+    of its beams may still come first.
     """
     tokens = choices.tokens.tolist()
     going: dict[int, _Grown] = {}
@@ -356,16 +362,25 @@ def _grow(
         beam, logprob = beams[row], float(scores[row, column])
         if tokens[column] == end:
             if rank < count:
-                found[beam.request].append(beam.closed(logprob))
+                ended = beam.closed(logprob)
+                cost = guides[beam.request].cost
+                found[beam.request].append(replace(ended, cost=cost(beam.ids)) if cost else ended)
         elif len(going.setdefault(beam.request, [])) < count:
             going[beam.request].append((row, beam.grown(tokens[column], logprob)))
     grown: _Grown = []
     for number, pairs in going.items():
         if pairs and len(pairs[0][1].ids) == guides[number].budget:
             found[number].extend(beam.closed() for _, beam in pairs)
-        elif len(found[number]) < count:
+        elif len(found[number]) < count or _may_win(guides[number], pairs, found[number]):
             grown.extend(pairs)
     for hypotheses in found:
-        hypotheses.sort(key=lambda h: -h.score)
+        hypotheses.sort(key=lambda h: h.cost - h.score)
         del hypotheses[count:]
     return grown
+
+
+def _may_win(guide: Guide, pairs: _Grown, ended: Sequence[Hypothesis]) -> bool:
+    """Whether a beam may still come before all that has ended: it can only lose by what is to come."""
+    if guide.cost is None or not pairs:
+        return False
+    return max(beam.score for _, beam in pairs) > max(h.score - h.cost for h in ended)

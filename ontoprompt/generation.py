@@ -8,7 +8,7 @@ once per question, masking per token (`decoding`); a matcher that fails raises.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,24 +31,28 @@ _REMEMBERED = 20_000
 class Request:
     """One prompt, the grammar its query must obey (None: unconstrained), log-weights that favour
     surfaces (surface text → added log-probability), as retrieval judged them, and pairs of
-    surfaces that the graph speaks against side by side (see `evidence.py`)."""
+    surfaces that the graph speaks against side by side (see `evidence.py`); and what a whole
+    query, in plain SPARQL, costs beyond its log-probability (see `ranking.py`)."""
 
     prompt: Prompt
     grammar: Grammar | None = None
     bias: Mapping[str, float] = field(default_factory=dict)
     unlikely: frozenset[tuple[str, str]] = frozenset()
+    cost: Callable[[str], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A query as written (`text`, surfaces) and in plain SPARQL, with its total log-probability
-    and that of each token. `truncated`: the token budget ended before the query did."""
+    and that of each token. `truncated`: the token budget ended before the query did; `cost`: what the
+    request's cost said of it."""
 
     text: str
     sparql: str
     score: float
     token_logprobs: tuple[float, ...] = ()
     truncated: bool = False
+    cost: float = 0.0
 
 
 class Generator(Protocol):
@@ -146,11 +150,16 @@ class TransformersGenerator:
         """The distinct queries among hypotheses, best first as they came."""
         found: dict[str, Candidate] = {}
         for hypothesis in hypotheses:
-            text = self.tokenizer.decode(hypothesis.ids, clean_up_tokenization_spaces=False).strip()
+            text = self._text(hypothesis.ids)
             query = request.prompt.expand(text)
             if text and query not in found:
                 found[query] = Candidate(
-                    text, query, hypothesis.score, hypothesis.logprobs, truncated=not hypothesis.ended
+                    text,
+                    query,
+                    hypothesis.score,
+                    hypothesis.logprobs,
+                    not hypothesis.ended,
+                    hypothesis.cost,
                 )
         return tuple(found.values())
 
@@ -171,7 +180,17 @@ class TransformersGenerator:
                 "Ask with a smaller --top-k, fewer --examples, or a shorter question.",
             )
         evidence = in_tokens(request.unlikely, request.prompt.of("entity"), self.token_of)
-        return Guide(matcher, budget, self.biases(request.bias), evidence)
+        cost = request.cost
+        return Guide(
+            matcher,
+            budget,
+            self.biases(request.bias),
+            evidence,
+            None if cost is None else lambda ids: cost(request.prompt.expand(self._text(ids))),
+        )
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)).strip()
 
     def pieces(self, text: str) -> tuple[int, ...]:
         """The tokens of a piece of text that stands behind other text. Raises UsageError when they are not that text."""

@@ -59,7 +59,7 @@ _WORD_NUMBERS = {
     )
 }
 _NOT_A_STRING = frozenset(
-    ["the", "a", "an", "in", "of", "their", "its", "his", "her", "name", "names", "word", "words", "letter", "title", "which", "that", "as", "on", "and", "or", "with", "by", "to", "for", "is", "are", "be", "has", "have", "most", "more", "least"]
+    ["the", "a", "an", "in", "of", "their", "its", "his", "her", "name", "names", "word", "words", "letter", "title", "which", "that", "as", "on", "and", "or", "with", "by", "to", "for", "is", "are", "be", "has", "have", "most", "more", "least", "less", "fewer", "over", "under", "above", "below", "about", "around", "exactly", "between", "at", "from", "up", "no", "any", "all", "some", "this", "these", "those", "other", "another"]
 )
 
 
@@ -120,7 +120,7 @@ def find_literals(question: str, limit: int = 6) -> tuple[QuestionLiteral, ...]:
         else:
             add("number", text, *match.span())
     for match in _CUED.finditer(question):
-        if match[1].lower() not in _NOT_A_STRING:
+        if match[1].lower() not in _NOT_A_STRING and match[1].lower() not in _WORD_NUMBERS:
             add("string", match[1], *match.span(1))
     for match in re.finditer(r"\b[A-Za-z]+\b", question):
         if (word := match.group().lower()) in _WORD_NUMBERS and len(found) < limit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request
 from .grammar import Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
-from .ranking import Heard, TriedCandidate, content_words, heard, judge, nothing, rank, rows
+from .ranking import Cost, Heard, TriedCandidate, content_words, heard, judge, nothing, rank, rows
 from .restating import restate
 from .retrieval import Pins, Retriever, prefer_specific_types
 from .validation import validate
@@ -72,7 +72,7 @@ class AskOptions:
 
     variant: str = ""
     top_k: int = 12
-    candidates: int = 6
+    candidates: int = 8
     timeout: float = 30.0
     limit: int = 100
     execute: bool = True
@@ -168,9 +168,12 @@ class Engine:
                 prompt = self.prompt(used, options)
             first = first or prompt
             with _timed(timings, "generate"):
-                (candidates,) = self.generator.generate([self.request(prompt)], candidates=options.candidates)
                 words = self._heard(question, prompt.fragment)
-                candidates = rank(question, candidates, prompt.fragment, words)
+                cost = Cost(question, prompt.fragment, words)
+                (candidates,) = self.generator.generate(
+                    [self.request(prompt, cost)], candidates=options.candidates
+                )
+                candidates = rank(candidates, cost)
             choice = self._choose(question, candidates, prompt, words, options, tried, timings)
             if choice is not None and (best is None or choice.quality > best.quality):
                 best = choice
@@ -186,8 +189,9 @@ class Engine:
         timings["total"] = time.monotonic() - began
         return self._answer(question, best, tried, options, timings)
 
-    def request(self, prompt: Prompt) -> Request:
-        """The generation request of a prompt: its grammar, and retrieval's scores as weights on the terms."""
+    def request(self, prompt: Prompt, cost: Callable[[str], float] | None = None) -> Request:
+        """The generation request of a prompt: its grammar, retrieval's scores as weights on the terms, what the
+        graph speaks against, and what whole queries `cost`."""
         vocabulary = Vocabulary(
             classes=prompt.of("class"),
             properties=prompt.of("property", "statement"),
@@ -204,7 +208,7 @@ class Engine:
             else {}
         )
         unlikely = unlikely_pairs(prompt, self.retriever.surroundings) if prompt.symbolic else frozenset()
-        return Request(prompt, build_grammar(vocabulary), bias, unlikely)
+        return Request(prompt, build_grammar(vocabulary), bias, unlikely, cost)
 
     def _heard(self, question: str, fragment: Fragment) -> Heard:
         words = content_words(question, fragment)

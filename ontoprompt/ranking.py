@@ -26,9 +26,10 @@ _UNUSED = 4.0
 _UNUSED_LITERAL = 2.0
 _WRONG_FORM = 3.0
 _NO_ORDER = 1.5
-_BETTER_LEFT_OUT = 2.0
+_BETTER_LEFT_OUT = 3.0
 _UNCOVERED = 1.0
 _NONSENSE = 3.0
+_UNREADABLE = 100.0
 _SURE = 0.5
 # How well a term stands for a single word: its score, less what it falls short of the best of all terms. Below
 # the first the word means something else, above the second the term means the word.
@@ -246,35 +247,47 @@ def _stems_of(scored: ScoredTerm, fragment: Fragment) -> frozenset[str]:
     return said_stems(term) | {stem(w) for name in names for w in re.findall(r"[a-z]+", name.lower())}
 
 
-def rank(
-    question: str, candidates: Sequence[Candidate], fragment: Fragment, words: Heard
-) -> tuple[Candidate, ...]:
-    """Candidates, best first: by log-probability, less what each leaves out of the question.
+class Cost:
+    """What a query costs beyond its log-probability: what of the question it leaves out, and what nobody means.
 
-    Candidates that do not parse come last.
+    At least 0, in nats; each query is judged once. A query that does not parse costs more than any other.
     """
-    scored = [(candidate, _score(question, candidate, fragment, words)) for candidate in candidates]
-    return tuple(c for c, _ in sorted(scored, key=lambda pair: -pair[1]))
+
+    def __init__(self, question: str, fragment: Fragment, words: Heard) -> None:
+        self.fragment = fragment
+        self.words = words
+        self.yes_no = expected_answer(question) == "yes-no"
+        self.order = any(m.lower() not in _NO_SUPERLATIVE for m in _SUPERLATIVE.findall(question))
+        self.mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+        self._known: dict[str, float] = {}
+
+    def __call__(self, text: str) -> float:
+        """The cost of a query in plain SPARQL."""
+        if text not in self._known:
+            try:
+                self._known[text] = self._of(sparql.parse(text), text)
+            except QueryError:
+                self._known[text] = _UNREADABLE
+        return self._known[text]
+
+    def _of(self, query: sparql.Query, text: str) -> float:
+        iris = query.iris()
+        used = {(e.start, e.end) for e in self.fragment.entities if e.iri in iris}
+        cost = _UNUSED * len(self.mentions - used)
+        cost += _UNUSED_LITERAL * sum(literal.value not in text for literal in self.fragment.literals)
+        if self.yes_no != (query.form == "ask"):
+            cost += _WRONG_FORM
+        if self.order and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", text):
+            cost += _NO_ORDER
+        cost += _NONSENSE * nonsense(query, text, self.fragment)
+        for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
+            cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
+        return cost
 
 
-def _score(question: str, candidate: Candidate, fragment: Fragment, words: Heard) -> float:
-    try:
-        query = sparql.parse(candidate.sparql)
-    except QueryError:
-        return candidate.score - 100.0
-    iris = query.iris()
-    mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
-    used = {(e.start, e.end) for e in fragment.entities if e.iri in iris}
-    score = candidate.score - _UNUSED * len(mentions - used)
-    score -= _UNUSED_LITERAL * sum(literal.value not in candidate.sparql for literal in fragment.literals)
-    if (expected_answer(question) == "yes-no") != (query.form == "ask"):
-        score -= _WRONG_FORM
-    if _wants_order(question) and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", candidate.sparql):
-        score -= _NO_ORDER
-    score -= _NONSENSE * nonsense(query, candidate.sparql, fragment)
-    for here, anywhere in zip(words.best(iris), words.best(), strict=True):
-        score -= _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
-    return score
+def rank(candidates: Sequence[Candidate], cost: Cost) -> tuple[Candidate, ...]:
+    """Candidates, best first: by log-probability less cost."""
+    return tuple(sorted(candidates, key=lambda c: cost(c.sparql) - c.score))
 
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
@@ -297,10 +310,6 @@ def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
     ordered = set(_ORDERED.findall(text)) | {a or b for a, b in _COMPARED.findall(text)}
     counted = set(_COUNTED.findall(text))
     return len(ordered & things) + len(counted & numbers) + len(found) - len(set(found))
-
-
-def _wants_order(question: str) -> bool:
-    return any(m.lower() not in _NO_SUPERLATIVE for m in _SUPERLATIVE.findall(question))
 
 
 def judge(

@@ -74,7 +74,7 @@ class Settings:
     encoder: str = "default"
     examples: int = 0
     top_k: int = 12
-    candidates: int = 6
+    candidates: int = 8
     timeout: float = 30.0
     limit: int = 100
 

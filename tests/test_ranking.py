@@ -10,6 +10,7 @@ from ontoprompt.generation import Candidate
 from ontoprompt.literals import find_literals
 from ontoprompt.ontology import Term
 from ontoprompt.ranking import (
+    Cost,
     Heard,
     TriedCandidate,
     content_words,
@@ -56,7 +57,7 @@ def candidate(query: str, score: float) -> Candidate:
 def order(
     question: str, *queries: tuple[str, float], fragment: Fragment = FRAGMENT, words: Heard = WORDS
 ) -> list[str]:
-    return [c.sparql for c in rank(question, [candidate(q, s) for q, s in queries], fragment, words)]
+    return [c.sparql for c in rank([candidate(q, s) for q, s in queries], Cost(question, fragment, words))]
 
 
 def test_a_query_that_hears_more_comes_first() -> None:
