@@ -19,6 +19,7 @@ import pyoxigraph
 import pytest
 
 from ontoprompt.generation import Candidate, Request
+from ontoprompt.retrieval import Retriever
 from ontoprompt.settings import Settings
 
 GRAPH = """
@@ -69,6 +70,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_generator(new_model(config, tokenizer), tokenizer, folder)
     (folder / "training.json").write_text(json.dumps({"config": {"variant": config.variant}}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def retriever(home: Path, graph: Path) -> Iterator[Retriever]:
+    """All of retrieval over the small graph: its index, its names, and the graph itself in `store`."""
+    from ontoprompt.assembly import open_retriever
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ONTOPROMPT_HOME", str(home / ".local" / "share" / "ontoprompt"))
+        opened, _ = open_retriever(Settings(kg=str(graph)))
+    yield opened
+    assert opened.store is not None
+    opened.store.close()
 
 
 class ScriptedGenerator:
