@@ -385,6 +385,18 @@ def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) 
     type=click.FloatRange(0),
     help="How often each file (and the templates, last) is drawn from.",
 )
+@click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Index whose search finds the terms to confuse the right ones with; may be repeated.",
+)
+@click.option(
+    "--init-from",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Checkpoint of an earlier training to start from.",
+)
 @click.option("--seed", type=int, default=7, show_default=True)
 @guarded
 def train(
@@ -399,6 +411,8 @@ def train(
     width: int,
     vocabulary: int,
     weights: tuple[float, ...],
+    indexes: tuple[Path, ...],
+    init_from: Path | None,
     seed: int,
 ) -> None:
     """Train a generator from PAIRS (JSON lines of question and sparql)."""
@@ -413,6 +427,8 @@ def train(
         entity_labels=entity_labels,
         templates=templates,
         weights=weights,
+        indexes=indexes,
+        init_from=init_from,
         progress=progress,
     )
     click.echo(f"{out}: {record['seen']:,} examples seen in {record['minutes']:.1f} minutes")

@@ -121,11 +121,11 @@ class TrainConfig:
     heads: int = 8
     vocabulary: int = 12_000
     context: int = 1024
-    tokens_per_batch: int = 4096
-    learning_rate: float = 1.2e-3
+    tokens_per_batch: int = 1800
+    learning_rate: float = 1.0e-3
     warmup: int = 150
     minutes: float = 40.0
-    max_distractors: int = 6
+    max_distractors: int = 11
     seed: int = 7
     variant: str = "nsql-symbols"
 
