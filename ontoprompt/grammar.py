@@ -3,7 +3,7 @@
 It admits SPARQL queries over the given surfaces only, so what is generated always parses and
 never names a term that was not retrieved. It is written in a model's own tokens: each word has one
 spelling, and every rule knows its longest derivation. A group of patterns may take a number of
-units, each as long as the longest triple; the number is what the token budget leaves room for. So
+units, each at least as long as any triple; the number is what the token budget leaves room for. So
 every derivation ends within the budget, whatever the tokenizer. What the grammar does not cover:
 subselects, CONSTRUCT, DESCRIBE, anything that writes, and federation, which are left out on purpose.
 
@@ -58,7 +58,8 @@ class Grammar:
         _lexicon(rules, self.vocabulary)
         triple = _triple(rules, self.vocabulary)
         _tests(rules)
-        unit = triple.longest + rules.part(".").longest
+        # Without properties a triple is so short that no number of units would hold a filter or two.
+        unit = max(triple.longest + rules.part(".").longest, rules["filter"].longest // 3)
         # All that stands around the patterns is written first: it decides what is left for them.
         start = _query(rules)
         units = max(least, min(MOST_UNITS, (budget - 1 - start.longest) // unit))

@@ -55,11 +55,81 @@ _CUED = re.compile(
 _WORD_NUMBERS = {
     word: str(value)
     for value, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
     )
 }
 _NOT_A_STRING = frozenset(
-    ["the", "a", "an", "in", "of", "their", "its", "his", "her", "name", "names", "word", "words", "letter", "title", "which", "that", "as", "on", "and", "or", "with", "by", "to", "for", "is", "are", "be", "has", "have", "most", "more", "least", "less", "fewer", "over", "under", "above", "below", "about", "around", "exactly", "between", "at", "from", "up", "no", "any", "all", "some", "this", "these", "those", "other", "another"]
+    [
+        "the",
+        "a",
+        "an",
+        "in",
+        "of",
+        "their",
+        "its",
+        "his",
+        "her",
+        "name",
+        "names",
+        "word",
+        "words",
+        "letter",
+        "title",
+        "which",
+        "that",
+        "as",
+        "on",
+        "and",
+        "or",
+        "with",
+        "by",
+        "to",
+        "for",
+        "is",
+        "are",
+        "be",
+        "has",
+        "have",
+        "most",
+        "more",
+        "least",
+        "less",
+        "fewer",
+        "over",
+        "under",
+        "above",
+        "below",
+        "about",
+        "around",
+        "exactly",
+        "between",
+        "at",
+        "from",
+        "up",
+        "no",
+        "any",
+        "all",
+        "some",
+        "this",
+        "these",
+        "those",
+        "other",
+        "another",
+    ]
 )
 
 
