@@ -419,7 +419,9 @@ def save_generator(model: Any, tokenizer: Any, out: Path) -> None:
     """A folder that `AutoModelForCausalLM` and `AutoTokenizer` load: half precision, embeddings tied."""
     import torch
     from transformers import PreTrainedTokenizerFast
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=END,
