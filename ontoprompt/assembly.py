@@ -88,8 +88,6 @@ def open_retriever(
             raise SourceError(
                 f"The graph {store.name} holds no data.", "Load data into it, or name another graph."
             )
-    if progress is not None:
-        progress("opening the index", 0, None)
     index = open_index(settings, store, progress=progress)
     linker, labels = open_linker(kg, store, progress=progress)
     return Retriever(index, linker, store), labels
@@ -151,6 +149,8 @@ def open_index(settings: Settings, store: Store | None = None, *, progress: Prog
     from .embedding import load_encoder
     from .index import OntologyIndex
 
+    if progress is not None:
+        progress("opening the index", 0, None)
     folder = index_dir(settings)
     encoder = load_encoder(settings.encoder) if settings.encoder != "default" else None
     if settings.index or folder == default_index_dir():

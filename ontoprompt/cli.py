@@ -232,6 +232,7 @@ def index(
     """Build an index of the vocabulary in SOURCEs (files, folders, endpoints); without one, the default index again."""
     from .indexing import build
 
+    progress("opening the encoder", 0, None)
     folder, terms, seconds = build(
         sources,
         name=name,
@@ -339,6 +340,7 @@ def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) 
     """How accelerate would spread model NAME over GPUs that need not be here; loads a configuration, no weights."""
     from .planning import plan
 
+    progress("planning", 0, None)
     for line in plan(name, gpus, quantize):
         click.echo(line)
 

@@ -18,8 +18,8 @@ import click
 from .errors import OntopromptError
 from .output import Progress, printable
 
-_DEFECT = 1
-_STOPPED = 130
+DEFECT = 1
+STOPPED = 130
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,7 +36,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 command(progress, *args, **kwargs)
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
-            leave(_STOPPED)
+            leave(STOPPED)
         except BrokenPipeError:
             # The reader of stdout has gone; nothing is left to say to it.
             drop_stdout()
@@ -68,7 +68,7 @@ def drop_stdout() -> None:
 class _DefectError(OntopromptError):
     """What should never have escaped."""
 
-    exit_status = _DEFECT
+    exit_status = DEFECT
 
 
 def as_known(error: Exception) -> OntopromptError:

@@ -229,7 +229,8 @@ class Progress:
             with self._lock:
                 now = time.monotonic()
                 if not self._waiting and now - self._said_at >= self._silence and not self._over.is_set():
-                    self._say(f"{self._stage} ... {now - self._since:.0f} s")
+                    seconds = round(now - self._since)
+                    self._say(f"{self._stage} ..." + (f" {seconds} s" if seconds else ""))
 
     def _say(self, text: str) -> None:
         self._said_at = time.monotonic()

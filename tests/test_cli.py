@@ -574,3 +574,24 @@ def test_the_kinds_of_errors_have_the_statuses_of_the_contract() -> None:
         for k in kinds
         if k.__name__ in names.split()
     }
+
+
+def test_train_makes_a_generator_that_ask_takes(
+    run: Callable[..., Result], graph: Path, tmp_path: Path
+) -> None:
+    names = ("Australia", "France", "Chad", "Peru", "Mali", "Fiji", "Cuba", "Oman")
+    rows = [
+        {"question": f"What is the capital of {n}?", "sparql": f"SELECT ?a {{ dbr:{n} dbo:capital ?a }}"}
+        for n in names
+    ]
+    (pairs := tmp_path / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    out = tmp_path / "generator"
+    size = ("--layers", "1", "--width", "64", "--vocabulary", "400", "--minutes", "0.05")
+    result = run("train", str(pairs), "--ontology", str(graph), "--out", str(out), *size)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"{out}: ") and "examples seen" in result.stdout
+    done = run("ask", QUESTION, "--model", str(out), "--json")
+    assert done.exit_code in (0, 3), done.stderr
+    assert (tmp_path / "broken.jsonl").write_text("{}\nnot json\n")
+    refused = run("train", str(tmp_path / "broken.jsonl"), "--out", str(tmp_path / "none"), *size)
+    assert refused.exit_code == 2 and "broken.jsonl, line 2" in refused.stderr

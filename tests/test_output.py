@@ -217,8 +217,8 @@ def test_nothing_is_silent_for_long() -> None:
     time.sleep(0.2)
     assert len(stream.at) == over, "it ends with the command"
     said = [text for _, text in stream.at]
-    assert said[0].startswith("loading the model ... ") and "counting: 5 of 10" in said
-    assert any(text.startswith("counting ... ") for text in said)
+    assert said[0].startswith("loading the model ...") and "counting: 5 of 10" in said
+    assert any(text.startswith("counting ...") for text in said)
     moments = [began, *(at for at, _ in stream.at)]
     assert max(b - a for a, b in zip(moments, moments[1:], strict=False)) < 0.6
 

@@ -503,4 +503,4 @@ def test_no_command_is_silent_while_it_works(
     monkeypatch.setattr(scripted, "generate", generate)
     result = run("ask", QUESTION, "--kg", str(graph))
     assert result.exit_code == 0 and result.stdout.startswith("Canberra")
-    assert "asking ... " in result.stderr
+    assert "asking ..." in result.stderr
