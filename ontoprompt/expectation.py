@@ -17,7 +17,7 @@ _XSD = "http://www.w3.org/2001/XMLSchema#"
 _DATES = frozenset(_XSD + n for n in ("date", "dateTime", "gYear", "gYearMonth", "gMonthDay"))
 _POLITE = re.compile(
     r"^(?:(?:hi|hey|hello|please|so|well|and|now|ok|okay|tell me|show me|give me|say|i wonder|i want to know|"
-    r"i would like to know|i\'d like to know|(?:can|could|would) you (?:please )?(?:tell|show|give|say)(?: me)?|"
+    r"i would like to know|i\'d like to know|(?:can|could|would) you (?:please )?(?:tell|show|give|say|name|list|find|count)(?: me)?|"
     r"do you know|do you happen to know)[,:]? )+",
     re.IGNORECASE,
 )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 # Variables of patterns, and (apart, since SPARQL forbids re-binding) those that an AS binds.
 VARIABLES = tuple(f"?{letter}" for letter in "abcdefgh")
@@ -28,6 +29,7 @@ MOST_UNITS, LEAST_UNITS = 14, 2
 _INNER_TRIPLES = 3
 
 Encode = Callable[[str], Sequence[int]]
+Form = Literal["ask", "select", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,13 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """All queries over `vocabulary` that fit a budget; which those are, a tokenizer decides (`write`)."""
+    """All queries over `vocabulary` that fit a budget; which those are, a tokenizer decides (`write`).
+
+    `form`: the only form of query, empty for either.
+    """
 
     vocabulary: Vocabulary
+    form: Form = ""
 
     def write(self, encode: Encode, budget: int, *, least: int = LEAST_UNITS) -> WrittenGrammar:
         """The grammar in tokens, each derivation at most `budget` tokens long, the end token included.
@@ -61,7 +67,7 @@ class Grammar:
         # Without properties a triple is so short that no number of units would hold a filter or two.
         unit = max(triple.longest + rules.part(".").longest, rules["filter"].longest // 3)
         # All that stands around the patterns is written first: it decides what is left for them.
-        start = _query(rules)
+        start = _query(rules, self.form)
         units = max(least, min(MOST_UNITS, (budget - 1 - start.longest) // unit))
         _Groups(rules, unit, units).write()
         return WrittenGrammar("\n".join(rules.lines) + "\n", start.longest + units * unit + 1, units)
@@ -76,12 +82,12 @@ class WrittenGrammar:
     units: int
 
 
-def build_grammar(vocabulary: Vocabulary) -> Grammar:
-    """The grammar of all bounded queries over `vocabulary`.
+def build_grammar(vocabulary: Vocabulary, form: Form = "") -> Grammar:
+    """The grammar of all bounded queries over `vocabulary`, of one form where the question leaves no choice.
 
     Rules that need a kind of surface that is absent are left out, so that no branch is dead.
     """
-    return Grammar(vocabulary)
+    return Grammar(vocabulary, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +216,7 @@ def _tests(r: _Rules) -> None:
     r.rule("filter", r.part("FILTER (", r.one_of(*tests), r.maybe(r.one_of("&&", "||"), comparison), ")"))
 
 
-def _query(r: _Rules) -> _Part:
+def _query(r: _Rules, form: Form) -> _Part:
     """The query but for its group of patterns, which counts as its two braces here."""
     braces = r.part("{", "}").longest
     # Beside an aggregate ?n is taken; `group` may bind it, `counted` may not.
@@ -225,7 +231,11 @@ def _query(r: _Rules) -> _Part:
     made = r.part("(", aggregate, "AS ?n )")
     order = r.part("ORDER BY", r.one_of(r.part(direction, r["value"], ")"), r["value"]))
     bound = r.one_of(r["number"], r.get("literal"))
-    forms = [r.part("ASK WHERE", group), r.part("SELECT", distinct, made, "WHERE", counted)]
+    if form == "ask":
+        return r.rule("start", r.part("ASK WHERE", group))
+    forms = [r.part("SELECT", distinct, made, "WHERE", counted)]
+    if form != "select":
+        forms.insert(0, r.part("ASK WHERE", group))
     # A plain variable beside an aggregate must be grouped by: one rule a variable ties the two. ?n can be
     # named only where the projection makes it; the aggregate itself always can.
     for variable in _GROUPABLE:

@@ -21,7 +21,7 @@ from .execution import ResultSet, Store
 from .expectation import expected_answer, fits
 from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request
-from .grammar import Vocabulary, build_grammar
+from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
 from .ranking import Cost, Heard, TriedCandidate, content_words, heard, judge, nothing, rank, rows
 from .restating import restate
@@ -32,6 +32,9 @@ MAX_QUESTION = 2_000
 STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
 _BIAS = 2.0
 _DOUBT = 0.5
+_COMPARED_TO = re.compile(
+    r"\b(?:than|over|above|below|under|after|before|since|until|in|from|to|least|exceeding)\s*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +201,10 @@ class Engine:
             entities=prompt.of("entity"),
             literals=prompt.of("literal"),
             strings=prompt.of("string"),
-            counts=[s.text for s in prompt.surfaces if s.role == "literal" and s.sparql.isdigit()],
+            counts=_counts(prompt),
         )
+        wanted = expected_answer(prompt.fragment.question)
+        form: Form = "ask" if wanted == "yes-no" else "select" if wanted else ""
         scores = {s.term.iri: s.score for s in prompt.fragment.terms}
         top = max(scores.values(), default=0.0)
         bias = (
@@ -208,7 +213,7 @@ class Engine:
             else {}
         )
         unlikely = unlikely_pairs(prompt, self.retriever.surroundings) if prompt.symbolic else frozenset()
-        return Request(prompt, build_grammar(vocabulary), bias, unlikely, cost)
+        return Request(prompt, build_grammar(vocabulary, form), bias, unlikely, cost)
 
     def _heard(self, question: str, fragment: Fragment) -> Heard:
         words = content_words(question, fragment)
@@ -353,6 +358,17 @@ def checked_question(question: str) -> str:
             "Ask in plain English; names may be in any script.",
         )
     return cleaned
+
+
+def _counts(prompt: Prompt) -> list[str]:
+    """The numbers of the question that may say how many answers are wanted: not those that something is compared to."""
+    surfaces = [s for s in prompt.surfaces if s.role == "literal"]
+    return [
+        surface.text
+        for surface, literal in zip(surfaces, prompt.fragment.literals, strict=False)
+        if surface.sparql.isdigit()
+        and not _COMPARED_TO.search(prompt.fragment.question[: literal.start].lower())
+    ]
 
 
 def _statement_iris(prompt: Prompt) -> list[str]:

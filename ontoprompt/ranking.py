@@ -292,15 +292,20 @@ def rank(candidates: Sequence[Candidate], cost: Cost) -> tuple[Candidate, ...]:
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
     """How often a query does what nobody means: counts the values of a number, sorts or compares things that
-    have no order, or states the same triple twice."""
+    have no order, takes a thing for a value or a value for a thing, or states the same triple twice."""
     from .sparql_patterns import patterns
 
     found = patterns(query.tree)
     kinds = {s.term.iri: s.term for s in fragment.terms}
     things, numbers = set(), set()
+    misplaced = 0
     for pattern in found:
         term = kinds.get(pattern.predicate.value)
-        if term is None or pattern.object.kind != "variable":
+        if term is None:
+            continue
+        if pattern.object.kind != "variable":
+            wrong = {"datatype_property": "iri", "object_property": "literal"}.get(term.kind)
+            misplaced += pattern.object.kind == wrong
             continue
         if term.kind == "object_property":
             things.add(pattern.object.value)
@@ -309,7 +314,7 @@ def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
     text = re.sub(r"<[^<>\s]*>", "", text)
     ordered = set(_ORDERED.findall(text)) | {a or b for a, b in _COMPARED.findall(text)}
     counted = set(_COUNTED.findall(text))
-    return len(ordered & things) + len(counted & numbers) + len(found) - len(set(found))
+    return len(ordered & things) + len(counted & numbers) + misplaced + len(found) - len(set(found))
 
 
 def judge(

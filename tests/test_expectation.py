@@ -24,6 +24,8 @@ XSD = "http://www.w3.org/2001/XMLSchema#"
         ("Who wrote it?", "thing"),
         ("Could you tell me where Ada lived?", "thing"),
         ("By whom was it written?", "thing"),
+        ("Can you name the rivers of Spain?", ""),
+        ("Can penguins fly?", "yes-no"),
         ("Which rivers are long?", ""),
         ("Name the doings of Ada", ""),
         ("Isabella's children", ""),

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from bench import grammar_fuzz
 from ontoprompt import sparql
 from ontoprompt.generation import LoadOptions
-from ontoprompt.grammar import Vocabulary, WrittenGrammar, build_grammar
+from ontoprompt.grammar import Form, Vocabulary, WrittenGrammar, build_grammar
 from ontoprompt.ontology import Term
 from ontoprompt.pairs import Labels, Pair, prepare, to_prompt, to_target
 from ontoprompt.settings import default_model_dir
@@ -206,6 +206,14 @@ def test_what_is_refused(name: str) -> None:
     assert not takes(small(), encode(query))
     # Nor letter by letter, which a tokenizer of bytes can always write.
     assert not takes(small(), [i for letter in " " + query for i in encode(letter)])
+
+
+@pytest.mark.parametrize(("form", "other"), [("ask", "SELECT ?a"), ("select", "ASK")])
+def test_one_form_of_query_may_be_all_there_is(form: Form, other: str) -> None:
+    own = "ASK" if form == "ask" else "SELECT ?a"
+    matcher = compiled(build_grammar(SMALL, form).write(encode, BUDGET))
+    assert takes(matcher, encode(f" {own} WHERE {{ ?a p1 e1 }}"))
+    assert not takes(matcher, encode(f" {other} WHERE {{ ?a p1 e1 }}"))
 
 
 def test_a_word_has_one_spelling() -> None:

@@ -242,6 +242,37 @@ def test_the_generator_gets_the_grammar_the_weights_and_what_the_graph_speaks_ag
     assert (capital, australia) in request.unlikely and (australia, capital) not in request.unlikely
 
 
+@pytest.mark.parametrize(
+    ("question", "form"),
+    [("Is Canberra the capital of Australia?", "ask"), ("Who governs Australia?", "select"), (QUESTION, "")],
+)
+def test_the_first_words_decide_the_form_of_the_query(
+    engine: Engine, told: ScriptedGenerator, question: str, form: str
+) -> None:
+    told.says([RIGHT])
+    engine.ask(question)
+    grammar = told.seen[0].grammar
+    assert grammar is not None and grammar.form == form
+
+
+@pytest.mark.parametrize(
+    ("question", "counts"),
+    [
+        ("The 5 largest cities", ["l1"]),
+        ("Cities with more than 5 rivers", []),
+        ("Cities built before 1900", []),
+    ],
+)
+def test_a_number_to_compare_with_is_no_limit(
+    engine: Engine, told: ScriptedGenerator, question: str, counts: list[str]
+) -> None:
+    told.says([RIGHT])
+    engine.ask(question)
+    grammar = told.seen[0].grammar
+    assert grammar is not None and grammar.vocabulary.literals == ("l1",)
+    assert list(grammar.vocabulary.counts) == counts
+
+
 def test_a_variant_may_be_asked_for(engine: Engine, told: ScriptedGenerator) -> None:
     told.says([RIGHT])
     assert engine.ask(QUESTION).prompt.startswith("CREATE TABLE c1")

@@ -105,6 +105,9 @@ def test_nonsense_is_counted() -> None:
     assert count(f"SELECT ?a WHERE {{ ?a <{DBO}director> ?b FILTER(?b > 3) }}") == 1
     assert count(f"SELECT (COUNT(DISTINCT ?a) AS ?n) WHERE {{ <{FILM.iri}> <{DBO}budget> ?a }}") == 1
     assert count(f"SELECT (COUNT(DISTINCT ?a) AS ?n) WHERE {{ ?a <{DBO}budget> ?b }}") == 0
+    assert count(f"ASK {{ <{FILM.iri}> <{DBO}budget> <{FILM.iri}> }}") == 1
+    assert count(f'ASK {{ <{FILM.iri}> <{DBO}director> "Hitchcock" }}') == 1
+    assert count(f"ASK {{ <{FILM.iri}> <{DBO}budget> 5 }}") == 0
     assert count(f"SELECT ?a WHERE {{ ?a <{DBO}director> ?b . ?a <{DBO}director> ?b }}") == 1
 
 
