@@ -88,8 +88,8 @@ def as_known(error: Exception) -> OntopromptError:
 
 
 def leave(status: int) -> NoReturn:
-    """End with `status`; without ceremony while a model is still being loaded, for Python's own way of ending
-    threads crashes inside a library that is being imported."""
+    """End with `status`; at once while a model is still being loaded, for Python's own way of ending waits seconds
+    for what that thread is importing."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
