@@ -24,7 +24,7 @@ _GROUPABLE = VARIABLES[:4]
 _PROJECTED = (*VARIABLES[:4], "?m")
 _LIMITS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "15", "20", "25", "50", "100", "1000")
 # Longer groups than this no question here needs; shorter ones than that say too little.
-MOST_UNITS, LEAST_UNITS = 14, 2
+MOST_UNITS, LEAST_UNITS = 12, 2
 # Triples that may stand in a block of their own.
 _INNER_TRIPLES = 3
 
@@ -105,22 +105,27 @@ class _Rules:
         self.encode = encode
         self.lines: list[str] = []
         self.named: dict[str, _Part] = {}
+        self.known: dict[str, _Part] = {}
 
     def token(self, text: str) -> _Part:
         """One piece of text, verbatim."""
         ids = self.encode(text)
         return _Part(" ".join(f"<[{i}]>" for i in ids), len(ids))
 
+    def words(self, text: str) -> _Part:
+        """Words, a space before each."""
+        known = self.known.get(text)
+        if known is None:
+            made = [self.token(f" {word}") for word in text.split()]
+            known = self.known[text] = _Part(" ".join(w.text for w in made), sum(w.longest for w in made))
+        return known
+
     def part(self, *parts: _Part | str) -> _Part:
         """Parts in sequence."""
-        made = [
-            piece
-            for part in parts
-            for piece in (
-                [self.token(f" {word}") for word in part.split()] if isinstance(part, str) else [part]
-            )
-        ]
-        return _Part(" ".join(p.text for p in made), sum(p.longest for p in made))
+        if len(parts) == 1:
+            return self.words(parts[0]) if isinstance(parts[0], str) else parts[0]
+        made = [self.words(part) if isinstance(part, str) else part for part in parts]
+        return _Part(" ".join([p.text for p in made]), sum([p.longest for p in made]))
 
     def one_of(self, *parts: _Part | str | None) -> _Part:
         """Any one of the parts that are there."""
