@@ -5,7 +5,8 @@
 NAME is a file under the data folder (`ONTOPROMPT_DATA`), by default the two LC-QuAD test halves. A
 prediction counts when its canonical query equals the gold's: variables renamed, triple order
 ignored, literals counted. Also printed: the share that is equal when DISTINCT is ignored, and how
-many questions could not be written in symbols at all (they count as wrong).
+many questions could not be written in symbols at all (they count as wrong). The prompt marks, as
+always, which words of the question the given terms stand for; no network is used.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from pathlib import Path
 from random import Random
 
 from ontoprompt import sparql
+from ontoprompt.alignment import WordScorer, aligner
+from ontoprompt.assembly import open_index
 from ontoprompt.errors import QueryError
 from ontoprompt.generation import Request, TransformersGenerator
 from ontoprompt.grammar import Vocabulary, build_grammar
 from ontoprompt.pairs import Labels, Pair, SkippedPairError, prepare, to_prompt
+from ontoprompt.settings import load_settings
 from ontoprompt.training import gold_labels
 
 
@@ -62,6 +66,8 @@ def run(
     if n:
         pairs = Random(seed).sample(pairs, min(n, len(pairs)))
     rng = Random(seed)
+    vocabularies = (load_settings(), load_settings(kg="https://query.wikidata.org/sparql"))
+    align = aligner([WordScorer(open_index(settings)) for settings in vocabularies])
     reasons: Counter[str] = Counter()
     ready = []
     for pair in pairs:
@@ -73,7 +79,7 @@ def run(
         except QueryError:
             reasons["gold does not parse"] += 1
             continue
-        ready.append((prepared, to_prompt(prepared, generator.variant, rng=rng)))
+        ready.append((prepared, to_prompt(prepared, generator.variant, rng=rng, align=align)))
     right = loose = 0
     misses = []
     ready.sort(key=lambda r: len(r[1].text))

@@ -21,6 +21,15 @@ class ScoredTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """A word of the question (characters `start` to `end`) and the IRI of a term that stands for it."""
+
+    start: int
+    end: int
+    iri: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fragment:
     """The part of an ontology and a graph that a question needs, best first.
 
@@ -32,6 +41,7 @@ class Fragment:
     entities: tuple[EntityLink, ...] = ()
     literals: tuple[QuestionLiteral, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    hints: tuple[Hint, ...] = ()
 
     def iris(self) -> frozenset[str]:
         """Every IRI that a query over this fragment may name."""

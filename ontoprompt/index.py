@@ -196,15 +196,34 @@ class OntologyIndex:
 
     def scores_each(self, texts: Sequence[str], iris: Collection[str]) -> list[dict[str, float]]:
         """For each text the scores of the given terms, as `scores` gives them."""
+        return self.scores_of(self._queries(texts), iris) if texts else []
+
+    def knows(self, iri: str) -> bool:
+        """Whether the index holds a term."""
+        return iri in self._place
+
+    def query_vectors(self, texts: Sequence[str]) -> Vectors:
+        """(n texts, d + FEATURES) of texts that are asked about more than once: see `scores_of`, `highest`."""
+        return self._queries(texts)
+
+    def scores_of(self, queries: Vectors, iris: Collection[str]) -> list[dict[str, float]]:
+        """For each row of `query_vectors` the scores of the given terms; unknown IRIs are left out."""
         known = [iri for iri in dict.fromkeys(iris) if iri in self._place]
-        if not texts or not known:
-            return [{} for _ in texts]
+        if not known:
+            return [{} for _ in queries]
         spans = [(self._first[self._place[iri]], self._first[self._place[iri] + 1]) for iri in known]
         rows = np.concatenate([np.arange(start, end) for start, end in spans])
-        products = self._queries(texts) @ self._rows.reconstruct_batch(rows).T
+        products = queries @ self._rows.reconstruct_batch(rows).T
         starts = np.cumsum([0] + [int(end - start) for start, end in spans[:-1]])
         best = np.maximum.reduceat(products, starts, axis=1)
         return [dict(zip(known, row, strict=True)) for row in best.tolist()]
+
+    def highest(self, queries: Vectors) -> list[float]:
+        """For each row of `query_vectors` the best score of any term; 0 in an index without terms."""
+        if not self.terms:
+            return [0.0] * len(queries)
+        products, _ = self._rows.search(np.ascontiguousarray(queries), 1)
+        return [float(p) for p in products[:, 0]]
 
     def _queries(self, texts: Sequence[str]) -> Vectors:
         """(n texts, d + FEATURES): what the inner product with a row is the score of."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from .entities import EntityLink
 from .errors import SourceError
-from .fragment import Fragment, ScoredTerm
+from .fragment import Fragment, Hint, ScoredTerm
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
 from .prompts import Prompt, build_prompt
@@ -200,8 +200,10 @@ def to_prompt(
     distractors: Sequence[Term] = (),
     more_entities: Sequence[EntityLink] = (),
     labels: Mapping[str, str] | None = None,
+    align: Callable[[Fragment], tuple[Hint, ...]] | None = None,
 ) -> Prompt:
-    """The prompt of a prepared pair with its gold links, `distractors` and `more_entities`, shuffled by `rng`."""
+    """The prompt of a prepared pair with its gold links, `distractors` and `more_entities`, shuffled by `rng`,
+    and the alignments of words and terms that `align` finds."""
     terms = [*prepared.terms, *(t for t in distractors if t not in prepared.terms)]
     entities = [*prepared.entities, *more_entities]
     if rng:
@@ -214,6 +216,8 @@ def to_prompt(
         prepared.literals,
         {**prepared.labels, **(labels or {})},
     )
+    if align is not None:
+        fragment = replace(fragment, hints=align(fragment))
     return build_prompt(fragment, variant)
 
 

@@ -10,10 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import sparql
+from .alignment import Heard
 from .entities import EntityLink
 from .errors import GraphError, NoQueryError, QueryTimeoutError, UsageError
 from .evidence import unlikely_pairs
@@ -23,7 +24,7 @@ from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request
 from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
-from .ranking import Cost, Heard, TriedCandidate, content_words, heard, judge, nothing, rank, rows
+from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows
 from .restating import restate
 from .retrieval import Pins, Retriever, prefer_specific_types
 from .validation import validate
@@ -161,7 +162,7 @@ class Engine:
         began = time.monotonic()
         tried: list[TriedCandidate] = []
         best: _Choice | None = None
-        used, first = fragment, None
+        used, first = None if fragment is None else _for_question(fragment, question), None
         for widen in (False, True):
             if fragment is None:
                 with _timed(timings, "retrieve"):
@@ -171,7 +172,7 @@ class Engine:
                 prompt = self.prompt(used, options)
             first = first or prompt
             with _timed(timings, "generate"):
-                words = self._heard(question, prompt.fragment)
+                words = self.retriever.heard(prompt.fragment)
                 cost = Cost(question, prompt.fragment, words)
                 (candidates,) = self.generator.generate(
                     [self.request(prompt, cost)], candidates=options.candidates
@@ -214,13 +215,6 @@ class Engine:
         )
         unlikely = unlikely_pairs(prompt, self.retriever.surroundings) if prompt.symbolic else frozenset()
         return Request(prompt, build_grammar(vocabulary, form), bias, unlikely, cost)
-
-    def _heard(self, question: str, fragment: Fragment) -> Heard:
-        words = content_words(question, fragment)
-        index = self.retriever.index
-        tables = index.scores_each(words, [s.term.iri for s in fragment.terms])
-        highest = [hits[0].score if hits else 0.0 for hits in index.search_each(words, 1)]
-        return heard(words, tables, highest, question, fragment)
 
     def _choose(
         self,
@@ -358,6 +352,14 @@ def checked_question(question: str) -> str:
             "Ask in plain English; names may be in any script.",
         )
     return cleaned
+
+
+def _for_question(fragment: Fragment, question: str) -> Fragment:
+    """A fragment that was given, for this question: where names stand in another question means nothing here."""
+    if fragment.question == question:
+        return fragment
+    unplaced = tuple(replace(e, start=-1, end=-1) for e in fragment.entities)
+    return replace(fragment, question=question, entities=unplaced, literals=(), hints=())
 
 
 def _counts(prompt: Prompt) -> list[str]:

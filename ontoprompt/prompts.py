@@ -155,9 +155,7 @@ def _draft(fragment: Fragment, symbolic: bool) -> _Draft:
     for entity in fragment.entities:
         if entity.iri in names:
             continue
-        text = names[entity.iri] = (
-            symbol("e") if symbolic else short_iri(entity.iri)
-        )
+        text = names[entity.iri] = symbol("e") if symbolic else short_iri(entity.iri)
         surfaces.append(Surface("entity", text, f"<{entity.iri}>", entity.iri))
     for literal in fragment.literals:
         if symbolic:
@@ -228,7 +226,7 @@ def _one_line(text: str) -> str:
 
 
 def mark_mentions(draft: _Draft) -> str:
-    """The question with each linked mention preceded by its symbol: `-- who directed e1 jaws ?`."""
+    """The question with linked mentions and aligned words preceded by symbols: `-- who p1 directed e1 jaws ?`."""
     question = draft.fragment.question
     marks: dict[tuple[int, int], list[str]] = {}
     for entity in draft.fragment.entities:
@@ -237,6 +235,9 @@ def mark_mentions(draft: _Draft) -> str:
     literals = [s.text for s in draft.surfaces if s.role == "literal"]
     for text, literal in zip(literals, draft.fragment.literals, strict=True):
         marks.setdefault((literal.start, literal.end), []).append(text)
+    for hint in draft.fragment.hints:
+        if hint.iri in draft.surface:
+            marks.setdefault((hint.start, hint.end), []).append(draft.surface[hint.iri])
     for (start, _), symbols in sorted(marks.items(), reverse=True):
         question = f"{question[:start]}{' '.join(dict.fromkeys(symbols))} {question[start:]}"
     return question

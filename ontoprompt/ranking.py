@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import sparql
+from .alignment import Heard
 from .errors import QueryError
 from .execution import ResultSet, Value
 from .expectation import expected_answer, fits
-from .fragment import Fragment, ScoredTerm
+from .fragment import Fragment
 from .generation import Candidate
-from .retrieval import said_stems, stem
 from .validation import Issue
 
 _UNUSED = 4.0
@@ -31,136 +31,16 @@ _UNCOVERED = 1.0
 _NONSENSE = 3.0
 _UNREADABLE = 100.0
 _SURE = 0.5
-# How well a term stands for a single word: its score, less what it falls short of the best of all terms. Below
-# the first the word means something else, above the second the term means the word.
-_NOT_MEANT, _MEANT = 0.1, 0.6
-_UNHEARD = 0.4
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "to",
-        "from",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "and",
-        "or",
-        "with",
-        "as",
-        "that",
-        "which",
-        "what",
-        "who",
-        "whom",
-        "whose",
-        "where",
-        "when",
-        "why",
-        "how",
-        "many",
-        "much",
-        "there",
-        "it",
-        "its",
-        "their",
-        "his",
-        "her",
-        "me",
-        "my",
-        "i",
-        "you",
-        "us",
-        "all",
-        "any",
-        "some",
-        "give",
-        "tell",
-        "show",
-        "list",
-        "name",
-        "find",
-        "please",
-        "can",
-        "could",
-        "say",
-        "know",
-        "count",
-        "number",
-        "total",
-        "than",
-        "most",
-        "more",
-        "less",
-        "least",
-        "ever",
-        "into",
-        "out",
-        "up",
-        "about",
-        "this",
-        "these",
-        "those",
-        "also",
-        "only",
-        "other",
-        "one",
-        "people",
-        "person",
-        "thing",
-        "things",
-        "s",
-        "t",
-        "through",
-    ]
-)
 _NUMERIC = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$")
 _ORDERED = re.compile(r"\b(?:ASC|DESC|ORDER BY) ?\(? ?\?(\w+)")
 _COMPARED = re.compile(r"\?(\w+) [<>]=? |[<>]=? \?(\w+)")
 _COUNTED = re.compile(r"\bCOUNT ?\( ?(?:DISTINCT )?\?(\w+)")
 _SUPERLATIVE = re.compile(r"\b(?:most|least|first|last|\w{2,}(?:est|iest))\b", re.IGNORECASE)
-_NO_SUPERLATIVE = frozenset(
-    [
-        "west",
-        "east",
-        "test",
-        "guest",
-        "forest",
-        "interest",
-        "rest",
-        "best",
-        "nest",
-        "quest",
-        "request",
-        "northwest",
-        "southwest",
-        "latest",
-        "contest",
-        "protest",
-        "harvest",
-        "invest",
-        "honest",
-        "priest",
-        "arrest",
-        "everest",
-    ]
-)
+_NO_SUPERLATIVE_TEXT = """
+arrest best contest east everest forest guest harvest honest interest invest latest nest northwest
+priest protest quest request rest southwest test west
+"""
+_NO_SUPERLATIVE = frozenset(_NO_SUPERLATIVE_TEXT.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,80 +51,6 @@ class TriedCandidate:
     issues: tuple[Issue, ...]
     rows: int | None
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A question's content words, and how far each term of the fragment stands for each of them, 0 to 1."""
-
-    words: tuple[str, ...]
-    by_term: Mapping[str, tuple[float, ...]]
-
-    def best(self, iris: frozenset[str] | None = None) -> list[float]:
-        """For each word how well the best of these terms stands for it (None: of all terms)."""
-        rows = [row for iri, row in self.by_term.items() if iris is None or iri in iris]
-        return [max((row[i] for row in rows), default=0.0) for i in range(len(self.words))]
-
-    def unheard(self, iris: frozenset[str]) -> list[str]:
-        """The words that none of these terms stands for."""
-        return [w for w, score in zip(self.words, self.best(iris), strict=True) if score < _UNHEARD]
-
-
-def content_words(question: str, fragment: Fragment) -> tuple[str, ...]:
-    """Words of the question that say something and stand in no mention and no literal."""
-    spans = [(e.start, e.end) for e in fragment.entities] + [(x.start, x.end) for x in fragment.literals]
-    out: list[str] = []
-    for match in re.finditer(r"[^\W\d_]+", question):
-        word = match.group().lower()
-        if word in _STOP or len(word) < 3 or any(a < match.end() and match.start() < b for a, b in spans):
-            continue
-        if word not in out:
-            out.append(word)
-    return tuple(out)
-
-
-def heard(
-    words: Sequence[str],
-    scores: Sequence[Mapping[str, float]],
-    highest: Sequence[float],
-    question: str,
-    fragment: Fragment,
-) -> Heard:
-    """How far terms stand for words: fully where their stems are equal, else by retrieval scores.
-
-    `scores`: for each word the score of each term; `highest`: for each word the best score of any term of the
-    index. A name that was not linked is never stood for.
-    """
-    by_term = {}
-    names = set(re.findall(r"(?<=[a-z,] )[A-Z][^\W\d_]+", question))
-    unlinked = {name.lower() for name in names}
-    for scored in fragment.terms:
-        said = _stems_of(scored, fragment)
-        shares = []
-        for word, table, top in zip(words, scores, highest, strict=True):
-            score = table.get(scored.term.iri, 0.0)
-            if stem(word) in said:
-                shares.append(1.0)
-            elif word in unlinked:
-                shares.append(0.0)
-            else:
-                shares.append(_share(score - max(0.0, top - score)))
-        by_term[scored.term.iri] = tuple(shares)
-    return Heard(tuple(words), by_term)
-
-
-def _share(score: float) -> float:
-    return min(1.0, max(0.0, (score - _NOT_MEANT) / (_MEANT - _NOT_MEANT)))
-
-
-def _stems_of(scored: ScoredTerm, fragment: Fragment) -> frozenset[str]:
-    term = scored.term
-    names = [
-        term.label,
-        *term.aliases,
-        *(fragment.labels.get(iri, "") for iri in (*term.domain, *term.range)),
-    ]
-    return said_stems(term) | {stem(w) for name in names for w in re.findall(r"[a-z]+", name.lower())}
 
 
 class Cost:

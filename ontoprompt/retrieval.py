@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .alignment import Heard, WordScorer, content_words, heard, hints, said_stems, stem
 from .entities import EntityLink, Linker
 from .errors import GraphError, QueryError, UsageError
 from .fragment import Fragment, ScoredTerm
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
-from .wording import WORDINGS
 
 if TYPE_CHECKING:
     from .execution import Store
@@ -131,6 +131,7 @@ class Retriever:
         self.index = index
         self.linker = linker
         self.store = store
+        self._scorer = WordScorer(index)
         self.terms: dict[str, Term] = {t.iri: t for t in index.terms}
         self._use: VocabularyInUse | None = None
         self._asked = False
@@ -216,7 +217,17 @@ class Retriever:
                 )
             chosen = [ScoredTerm(self.terms[iri], 2.0), *(s for s in chosen if s.term.iri != iri)]
         labels = self._labels([s.term for s in chosen], links)
-        return Fragment(question, tuple(chosen), tuple(links), literals, labels)
+        fragment = Fragment(question, tuple(chosen), tuple(links), literals, labels)
+        return replace(fragment, hints=hints(question, fragment, *self._word_scores(fragment)))
+
+    def heard(self, fragment: Fragment) -> Heard:
+        """How far the terms of a fragment stand for the words of its question."""
+        words = content_words(fragment.question, fragment)
+        return heard(words, *self._word_scores(fragment), fragment.question, fragment)
+
+    def _word_scores(self, fragment: Fragment) -> tuple[list[dict[str, float]], list[float]]:
+        words = content_words(fragment.question, fragment)
+        return self._scorer.scores(words, [s.term.iri for s in fragment.terms])
 
     def _scores(self, texts: Sequence[str]) -> dict[str, float]:
         use = self.in_use
@@ -313,29 +324,6 @@ def _masked(question: str, links: Sequence[EntityLink], terms: Mapping[str, Term
 
 def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(w) for w in re.findall(r"[a-z]+", text.lower()) if w not in _STOP)
-
-
-def stem(word: str) -> str:
-    """A word without its English endings; crude on purpose, it only compares words of a question with labels."""
-    for ending, instead in (("ies", "i"), ("sses", "ss"), ("es", ""), ("s", "")):
-        if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)] + instead
-            break
-    for ending, instead in (("ing", ""), ("ed", ""), ("or", ""), ("er", ""), ("e", ""), ("y", "i")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)] + instead
-    return word
-
-
-def said_stems(term: Term) -> frozenset[str]:
-    """Stems of the verbs and adjectives by which people mean a well-known property: `tall` for elevation."""
-    wording = WORDINGS.get(re.split(r"[#/]", term.iri)[-1])
-    if wording is None:
-        return frozenset()
-    phrases = (*wording.ask, *wording.have, *wording.most, *wording.least, *wording.over, *wording.under)
-    return frozenset(
-        stem(w) for w in re.findall(r"[a-z]+", " ".join(phrases)) if w not in _STOP and len(w) > 1
-    )
 
 
 def _lexical(term: Term, words: frozenset[str]) -> float:

@@ -6,12 +6,13 @@ The loss and the optimiser are in `training.py`; here is which terms stand besid
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from .entities import EntityLink
+from .fragment import Fragment, Hint
 from .ontology import Term
 from .pairs import PreparedPair, SkippedPairError, to_prompt, to_target
 
@@ -40,6 +41,7 @@ class Sampler:
 
     `near`: question → the terms that retrieval finds for it; distractors come from there when it is
     known, for these are the terms that the model has to tell from the right ones when it is used.
+    `align`: what finds words that terms stand for, as retrieval does.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Sampler:
         tokenizer: Any,
         config: TrainConfig,
         near: Mapping[str, Sequence[Term]] | None = None,
+        align: Callable[[Fragment], tuple[Hint, ...]] | None = None,
     ):
         self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
         self.pool = pool
@@ -57,6 +60,7 @@ class Sampler:
         self.labels = {t.iri: t.label for t in pool if t.kind == "class"}
         self.classes = list(self.labels)
         self.near = near or {}
+        self.align = align
         self.by_word: dict[str, list[Term]] = {}
         for term in pool:
             for word in term.label.lower().split():
@@ -80,6 +84,7 @@ class Sampler:
                 distractors=distractors,
                 more_entities=entities,
                 labels=self.labels,
+                align=self.align,
             )
             try:
                 return encode_example(self.tokenizer, prompt.text, to_target(prepared, prompt))

@@ -17,7 +17,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from .alignment import WordScorer, aligner
 from .errors import ArtifactError, QueryError, UsageError
+from .fragment import Fragment, Hint
 from .ontology import Term
 from .pairs import Labels as Labels
 from .pairs import Pair, PreparedPair, SkippedPairError, prepare, read_pairs, to_prompt, to_target
@@ -246,6 +248,7 @@ def train_generator(
     config: TrainConfig,
     *,
     near: Mapping[str, Sequence[Term]] | None = None,
+    align: Callable[[Fragment], tuple[Hint, ...]] | None = None,
     tokenizer: Any = None,
     init_from: Path | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
@@ -275,7 +278,7 @@ def train_generator(
         betas=(0.9, 0.97),
     )
     step, seen, spent = _resume(state_dir, init_from, model, optimizer)
-    sampler = Sampler(sets, pool, tokenizer, config, near)
+    sampler = Sampler(sets, pool, tokenizer, config, near, align)
     rng = Random(config.seed + step)
     last_save = spent
     log = (out / "log.jsonl").open("a", encoding="utf-8")
@@ -476,7 +479,7 @@ def train_from_files(
 ) -> dict[str, Any]:
     """Train from pairs files and template pairs as one more. `weights` says how often each is drawn from, in
     order, the templates last; without them it is the square root of its size. From `indexes` come the terms
-    that retrieval would show beside the right ones. Raises UsageError when files and weights do not fit.
+    that retrieval would show beside the right ones, and how well terms stand for words. Raises UsageError when files and weights do not fit.
     """
     if weights and len(weights) != len(files) + bool(templates):
         raise UsageError(
@@ -514,14 +517,24 @@ def train_from_files(
         sets.append((math.sqrt(len(made)), made))
     if weights:
         sets = [(weight, pairs) for weight, (_, pairs) in zip(weights, sets, strict=True)]
-    near: dict[str, list[Term]] = {}
-    if indexes:
-        from .index import OntologyIndex
+    from .index import OntologyIndex
 
+    opened = [OntologyIndex.load(i) for i in indexes]
+    near: dict[str, list[Term]] = {}
+    if opened:
         if progress:
             progress("searching for terms to confuse it with", 0, None)
-        near = nearest_terms([p for _, s in sets for p in s], [OntologyIndex.load(i) for i in indexes])
+        near = nearest_terms([p for _, s in sets for p in s], opened)
+    align = aligner([WordScorer(index) for index in opened])
     tokenizer = load_tokenizer(init_from) if init_from is not None else None
     return train_generator(
-        sets, pool, out, config, near=near, tokenizer=tokenizer, init_from=init_from, progress=progress
+        sets,
+        pool,
+        out,
+        config,
+        near=near,
+        align=align,
+        tokenizer=tokenizer,
+        init_from=init_from,
+        progress=progress,
     )

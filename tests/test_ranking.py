@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ontoprompt import sparql
+from ontoprompt.alignment import Heard, content_words, heard
 from ontoprompt.entities import EntityLink
 from ontoprompt.execution import ResultSet, Value
 from ontoprompt.fragment import Fragment, ScoredTerm
@@ -11,10 +12,7 @@ from ontoprompt.literals import find_literals
 from ontoprompt.ontology import Term
 from ontoprompt.ranking import (
     Cost,
-    Heard,
     TriedCandidate,
-    content_words,
-    heard,
     judge,
     nonsense,
     nothing,
