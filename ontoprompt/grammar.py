@@ -24,7 +24,7 @@ _GROUPABLE = VARIABLES[:4]
 _PROJECTED = (*VARIABLES[:4], "?m")
 _LIMITS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "15", "20", "25", "50", "100", "1000")
 # Longer groups than this no question here needs; shorter ones than that say too little.
-MOST_UNITS, LEAST_UNITS = 12, 2
+MOST_UNITS, LEAST_UNITS = 14, 2
 # Triples that may stand in a block of their own.
 _INNER_TRIPLES = 3
 
