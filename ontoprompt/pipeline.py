@@ -127,9 +127,17 @@ class Engine:
         self.kg_name = kg_name
         self.labels = labels
 
-    def fragment(self, question: str, options: AskOptions, *, widen: bool = False) -> Fragment:
+    def fragment(
+        self,
+        question: str,
+        options: AskOptions,
+        *,
+        widen: bool = False,
+        links: Sequence[EntityLink] | None = None,
+    ) -> Fragment:
         """The fragment of a question; `widen` takes twice the terms and more rivals for each mention."""
-        links = self.retriever.link(question, options.pins, rivals=4)
+        if links is None:
+            links = self.retriever.link(question, options.pins, rivals=4)
         links = prefer_specific_types(links, self.retriever.terms)
         return self.retriever.retrieve(
             question,
@@ -162,11 +170,15 @@ class Engine:
         began = time.monotonic()
         tried: list[TriedCandidate] = []
         best: _Choice | None = None
+        links: Sequence[EntityLink] | None = None
         used, first = None if fragment is None else _for_question(fragment, question), None
         for widen in (False, True):
             if fragment is None:
+                if links is None:
+                    with _timed(timings, "link"):
+                        links = self.retriever.link(question, options.pins, rivals=4)
                 with _timed(timings, "retrieve"):
-                    used = self.fragment(question, options, widen=widen)
+                    used = self.fragment(question, options, widen=widen, links=links)
             assert used is not None
             with _timed(timings, "prompt"):
                 prompt = self.prompt(used, options)
@@ -233,7 +245,6 @@ class Engine:
         refusal: GraphError | None = None
         known = {s.term.iri: s.term for s in prompt.fragment.terms}
         entities = [e.iri for e in prompt.fragment.entities]
-        deadline = time.monotonic() + options.timeout
         for candidate in candidates:
             if best is not None and best.quality == _GOOD:
                 tried.append(TriedCandidate(candidate, (), None, "not needed"))
@@ -251,17 +262,23 @@ class Engine:
                 continue
             result: ResultSet | None = None
             if options.execute and self.store is not None:
-                limited = sparql.with_limit(sparql.parse(candidate.sparql), options.limit)
+                # One row more than is shown tells whether there are more.
+                limited = sparql.with_limit(sparql.parse(candidate.sparql), options.limit + 1)
+                # One budget for all candidates of both rounds.
+                left = options.timeout - timings["execute"]
                 try:
                     with _timed(timings, "execute"):
                         result = self.store.query(
                             limited.text(),
-                            timeout=max(0.1, deadline - time.monotonic()),
+                            timeout=max(0.1, left),
                             max_rows=options.limit,
                         )
-                except QueryTimeoutError:
-                    if best is None and time.monotonic() >= deadline:
-                        raise
+                except QueryTimeoutError as error:
+                    if best is None and timings["execute"] >= options.timeout:
+                        raise QueryTimeoutError(
+                            f"{self.store.name} did not answer within {options.timeout:g} seconds.",
+                            error.hint,
+                        ) from error
                     tried.append(TriedCandidate(candidate, tuple(issues), None, "took too long"))
                     continue
                 except GraphError as error:

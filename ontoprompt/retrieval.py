@@ -169,13 +169,13 @@ class Retriever:
     def _pinned(self, question: str, pins: Pins | None) -> list[EntityLink]:
         out = []
         for mention, iri in (pins.entities if pins else {}).items():
-            at = question.lower().find(mention.lower())
-            if at < 0:
+            found = re.search(rf"(?<!\w){re.escape(mention)}(?!\w)", question, re.IGNORECASE)
+            if found is None:
                 raise UsageError(
                     f"The question does not hold the words '{mention}'.",
                     "Give --entity MENTION=IRI with words of the question.",
                 )
-            out.append(EntityLink(iri, mention, question[at : at + len(mention)], at, at + len(mention), 1.0))
+            out.append(EntityLink(iri, mention, found.group(), found.start(), found.end(), 1.0))
         return out
 
     def retrieve(

@@ -207,7 +207,7 @@ def test_slow_candidates_share_one_deadline(retriever: Retriever, told: Scripted
     told.says(endless)
     store = WatchedStore(retriever, lambda _: None)
     began = time.monotonic()
-    with pytest.raises(QueryTimeoutError):
+    with pytest.raises(QueryTimeoutError, match="within 0.5 seconds"):
         Engine(retriever, told, store).ask("How many countries are there?", AskOptions(timeout=0.5))
     assert time.monotonic() - began < 5
 
@@ -222,7 +222,10 @@ def test_rows_are_limited_in_the_query_that_is_sent_and_in_the_one_that_is_shown
     told.says(["SELECT ?a WHERE { ?a a dbo:City }"])
     answer = engine.ask("Which cities are there?", AskOptions(limit=2))
     assert len(cells(answer)) == 2 and answer.sparql.endswith("LIMIT 2")
-    assert "LIMIT" in engine.store.asked[0]  # type: ignore[union-attr]
+    assert "LIMIT 3" in engine.store.asked[0]  # type: ignore[union-attr]
+    assert answer.result is not None and answer.result.truncated
+    whole = engine.ask("Which cities are there?", AskOptions(limit=3))
+    assert len(cells(whole)) == 3 and whole.result is not None and not whole.result.truncated
 
 
 # --- what the generator is asked

@@ -167,6 +167,11 @@ def test_what_is_pinned_comes_first_and_shuts_out_what_overlaps(retriever: Retri
         retriever.link(question, Pins({"Atlantis": DBR + "France"}))
 
 
+def test_a_pin_means_whole_words(retriever: Retriever) -> None:
+    with pytest.raises(UsageError, match="does not hold the words 'us'"):
+        retriever.link("Which museums are there?", Pins({"us": DBR + "Australia"}))
+
+
 def test_a_pinned_term_is_in_the_fragment_whatever_its_score(retriever: Retriever) -> None:
     pins = Pins({}, (DBO + "populationTotal",))
     fragment = retriever.retrieve(QUESTION, top_k=1, pins=pins)
