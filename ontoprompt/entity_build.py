@@ -165,6 +165,8 @@ def _names_of(iri: str, said: Sequence[tuple[int, str]]) -> tuple[str, list[tupl
         short = names.unqualified(name)
         if short:
             found.setdefault(names.key_of(short[0]), (name, "short"))
+        if bare := names.undesignated(short[0] if short else name):
+            found.setdefault(names.key_of(bare), (name, "short"))
     for name, kind in list(found.values()):
         if kind in ("label", "alias") and (letters := names.initials(name)):
             found.setdefault(letters, (name, "initials"))

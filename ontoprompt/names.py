@@ -44,6 +44,12 @@ class Word:
     possessive: bool = False
 
 
+_DESIGNATION = re.compile(
+    r",? (?:[AS]?\.?F\.?C\.?|[AS]\.?C\.?|Inc\.?|Ltd\.?|LLC|Corp\.?|Corporation|Company|Co\.|plc|PLC|AG|SE|GmbH|S\.A\.|"
+    r"River|Ocean|Desert)$"
+)
+
+
 def fold(text: str) -> str:
     """Case and diacritics taken away: `Škoda` → `skoda`."""
     text = text.casefold().translate(_LETTERS)
@@ -164,6 +170,12 @@ def unqualified(name: str) -> tuple[str, str] | None:
     if match is None:
         return None
     return match["name"], match["note"] or match["place"]
+
+
+def undesignated(name: str) -> str | None:
+    """A name without the word for what it is that people leave out: `Manchester United F.C.`, `Amazon River`."""
+    bare = _DESIGNATION.sub("", name)
+    return bare if bare and bare != name and not is_ordinary(key_of(bare)) else None
 
 
 def local_name(iri: str) -> str:

@@ -588,3 +588,20 @@ def test_questions_over_the_sample_graph_are_linked(tmp_path: Path) -> None:
     assert len(rows) == 95 and (time.process_time() - started) / len(rows) < 0.06
     assert sum(rank == 0 for rank in ranks) >= 90
     assert sum(rank < 3 for rank in ranks) >= 92
+
+
+@pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        ("Manchester United F.C.", "Manchester United"),
+        ("Amazon River", "Amazon"),
+        ("Apple Inc.", "Apple"),
+        ("Atlantic Ocean", "Atlantic"),
+        ("Red River", None),  # "red" is a word of ordinary questions
+        ("AC Milan", None),
+        ("Paris", None),
+        ("River", None),
+    ],
+)
+def test_the_word_for_what_it_is_may_be_left_out(name: str, bare: str | None) -> None:
+    assert names.undesignated(name) == bare
