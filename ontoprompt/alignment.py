@@ -9,12 +9,13 @@ not, and say what an answer leaves out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .expectation import expected_answer
 from .fragment import Fragment, Hint, ScoredTerm
 from .wording import WORDINGS
 
@@ -29,6 +30,11 @@ _NOT_MEANT, _MEANT = 0.1, 0.6
 _UNHEARD = 0.4
 _HINTED, _HINTED_CLASS = 0.5, 0.8
 _HINTS_EACH = 2
+_KINDS = {"year": "date", "date": "date", "number": "number"}
+# How much it says for a property that it leads to what the question asks for.
+_WANTED_SHARE = 0.1
+_TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
+_NUMBER = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$")
 # What fits a word less than this share of what fits it best is not shown beside it.
 _CLOSE = 0.8
 _STOP_TEXT = """
@@ -171,6 +177,7 @@ def hints(
     words = content_words(question, fragment)
     tables = dict(zip(words, zip(scores, highest, strict=True), strict=True))
     stems = {stem(w) for w in words}
+    wanted = {expected_answer(question)} | {_KINDS.get(x.kind, "") for x in fragment.literals}
     names = {s.term.iri: _name_stems(s.term) for s in fragment.terms}
     out: list[Hint] = []
     before: tuple[int, frozenset[str]] = (-1, frozenset())
@@ -181,16 +188,17 @@ def hints(
         for place, scored in enumerate(fragment.terms):
             iri = scored.term.iri
             score = table.get(iri, 0.0)
-            fit = (
-                1.0
-                if stem(word) in names[iri]
-                else 0.95
-                if stem(word) in said_stems(scored.term)
-                else _share(score - max(0.0, top - score))
-            )
+            shared = len(names[iri] & stems) / max(1, len(names[iri]))
+            # What is said counts for more than what is like it, and a whole name for more than a part.
+            if stem(word) in names[iri]:
+                fit = 0.6 + 0.4 * shared
+            elif stem(word) in said_stems(scored.term):
+                fit = 0.95
+            else:
+                fit = 0.9 * _share(score - max(0.0, top - score))
             if fit >= (_HINTED_CLASS if scored.term.kind == "class" else _HINTED):
-                shared = len(names[iri] & stems) / max(1, len(names[iri]))
-                found.append((-(fit + 0.3 * shared), place, scored.term))
+                kind = _WANTED_SHARE * _leads_to(scored.term, wanted)
+                found.append((-(fit + 0.3 * shared + kind), place, scored.term))
         found.sort(key=lambda f: f[:2])
         best = [term for fit, _, term in found if fit <= _CLOSE * found[0][0]]
         properties = [t.iri for t in best if t.kind != "class"][:_HINTS_EACH]
@@ -201,6 +209,35 @@ def hints(
         out.extend(Hint(match.start(), match.end(), iri) for iri in shown)
         before = (match.end(), frozenset(chosen))
     return tuple(out)
+
+
+def in_question_order(fragment: Fragment) -> tuple[ScoredTerm, ...]:
+    """The terms as the question comes to them: those that stand best for a word, in the order of the words, then
+    those that come second beside a word, then the rest as they were.
+
+    A symbol's number then says where in the question it belongs, which a small model learns sooner than to
+    look it up.
+    """
+    kinds = {s.term.iri: s.term.kind == "class" for s in fragment.terms}
+    seen: dict[tuple[int, bool], int] = {}
+    place: dict[str, tuple[int, int]] = {}
+    for hint in fragment.hints:
+        if hint.iri not in kinds:
+            continue
+        word = (hint.start, kinds[hint.iri])
+        rank = seen[word] = seen.get(word, -1) + 1
+        place[hint.iri] = min(place.get(hint.iri, (9, 0)), (rank, hint.start))
+    return tuple(sorted(fragment.terms, key=lambda s: place.get(s.term.iri, (9, 0))))
+
+
+def _leads_to(term: Term, wanted: Set[str]) -> bool:
+    """Whether the values of a property are of a kind that the question asks for or gives: `when` a date, `where` a
+    thing, with a year a date."""
+    return (
+        ("thing" in wanted and term.kind == "object_property")
+        or ("date" in wanted and any(_TIME.search(iri) for iri in term.range))
+        or ("number" in wanted and any(_NUMBER.search(iri) for iri in term.range))
+    )
 
 
 def _name_stems(term: Term) -> frozenset[str]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .alignment import in_question_order
 from .errors import UsageError
 from .fragment import Fragment
 from .sparql import PREFIXES
@@ -24,7 +25,7 @@ _STATEMENT_ROLES = {
     "ps": "http://www.wikidata.org/prop/statement/",
     "pq": "http://www.wikidata.org/prop/qualifier/",
 }
-_SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w?:<])(?:(ps|pq|p): )?([cpels]\d{1,2})(?![\w:])')
+_SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>\s]*>|(?<![\w?:<])(?:(ps|pq|p): )?([cpels]\d{1,2})(?![\w:])')
 _LOCAL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*|\d+[A-Za-z0-9_]*")
 _DATATYPE_WORDS = {
     "integer": "number",
@@ -126,7 +127,7 @@ class _Draft:
         """What a class or datatype is called in the prompt."""
         if iri.startswith(_XSD) or iri.endswith(("#langString", "#Literal")):
             return _DATATYPE_WORDS.get(re.split(r"[#/]", iri)[-1], "value")
-        label = self.fragment.labels.get(iri) or re.split(r"[#/]", iri)[-1]
+        label = _one_line(self.fragment.labels.get(iri) or re.split(r"[#/]", iri)[-1])
         return label.lower() if self.symbolic else re.sub(r"\W+", "_", label)
 
 
@@ -191,7 +192,9 @@ def _blocks(draft: _Draft) -> str:
             else "thing"
         )
         name = (
-            f"{draft.surface[term.iri]} {term.label.lower()}" if draft.symbolic else draft.surface[term.iri]
+            f"{draft.surface[term.iri]} {_one_line(term.label.lower())}"
+            if draft.symbolic
+            else draft.surface[term.iri]
         )
         tables.setdefault(home, []).append(
             f"  {name} {': ' if draft.symbolic else ''}{target}".replace("  :", " :")
@@ -304,7 +307,8 @@ def build_prompt(
     if symbolic:
         # Entities are numbered as the question mentions them, so that a number says something.
         placed = sorted(fragment.entities, key=lambda e: e.start if e.start >= 0 else len(fragment.question))
-        fragment = _within_symbols(replace(fragment, entities=tuple(placed)))
+        fragment = replace(fragment, entities=tuple(placed), terms=in_question_order(fragment))
+        fragment = _within_symbols(fragment)
     kept = list(examples)
     while True:
         draft = _draft(fragment, symbolic)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ontoprompt.alignment import WordScorer, aligner, content_words, hints, stem
+from ontoprompt.alignment import WordScorer, aligner, content_words, hints, in_question_order, stem
 from ontoprompt.entities import EntityLink
 from ontoprompt.fragment import Fragment, ScoredTerm
+from ontoprompt.literals import find_literals
 from ontoprompt.ontology import Kind, Term
 from ontoprompt.prompts import build_prompt
 from ontoprompt.retrieval import Retriever
@@ -106,6 +107,41 @@ def test_retrieval_aligns_what_it_finds(retriever: Retriever) -> None:
     fragment = retriever.retrieve("What is the capital of Australia?")
     words = {fragment.question[h.start : h.end]: h.iri for h in fragment.hints}
     assert words["capital"] == DBO + "capital"
+
+
+def test_symbols_are_numbered_as_the_question_comes_to_their_terms() -> None:
+    other = term("budget", "budget")
+    fragment = Fragment(QUESTION, (other, BIRTH_DATE, BORN, DIRECTOR, FILM))
+    fragment = Fragment(QUESTION, fragment.terms, hints=aligner([])(fragment))
+    ordered = [s.term.label for s in in_question_order(fragment)]
+    # "where" asks for a thing, so the place of birth stands beside "born" before the date.
+    assert ordered == ["film director", "birth place", "birth date", "budget", "movie"]
+    names = build_prompt(fragment, "nsql-symbols").names()
+    assert [names[DBO + n] for n in ("director", "birthPlace", "birthDate", "budget")] == [
+        "p1",
+        "p2",
+        "p3",
+        "p4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("When was she born?", "birthDate"),
+        ("Where was she born?", "birthPlace"),
+        ("Anyone born in 1900?", "birthDate"),
+    ],
+)
+def test_the_kind_of_answer_or_of_value_decides_between_terms_that_fit_alike(
+    question: str, first: str
+) -> None:
+    date = Term(
+        DBO + "birthDate", "datatype_property", "birth date", range=("http://www.w3.org/2001/XMLSchema#date",)
+    )
+    terms = (BORN, ScoredTerm(date, 1.0)) if first == "birthDate" else (ScoredTerm(date, 1.0), BORN)
+    found = Fragment(question, terms, literals=find_literals(question))
+    assert [h.iri for h in aligner([])(found)][0] == DBO + first
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("variant", ["question", "terms", "nsql"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("label", HOSTILE)
 def test_a_hostile_label_adds_no_line(variant: str, label: str) -> None:
     terms = [replace(t, label=label) for t in (COUNTRY, CITY, CAPITAL, PEOPLE, NAMED)]
