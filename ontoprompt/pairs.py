@@ -22,6 +22,7 @@ from .literals import QuestionLiteral, find_literals
 from .ontology import Term
 from .prompts import Prompt, build_prompt
 from .sparql import Query, parse, render
+from .sparql_patterns import patterns
 
 if TYPE_CHECKING:
     from .ontology import Ontology
@@ -154,6 +155,7 @@ def _trigrams(text: str) -> frozenset[str]:
 def prepare(pair: Pair, labels: Labels) -> PreparedPair:
     """The gold links of a pair. Raises SkippedPairError with a reason, QuerySyntaxError on a bad query."""
     query = parse(pair.query)
+    properties = {iri for pattern in patterns(query.tree) for iri in pattern.properties} - CORE_IRIS
     terms: dict[str, Term] = {}
     entities: list[EntityLink] = []
     for iri in sorted(query.iris()):
@@ -162,6 +164,8 @@ def prepare(pair: Pair, labels: Labels) -> PreparedPair:
         if term := labels.term(iri):
             terms[term.iri] = term
             continue
+        if iri in properties:
+            raise SkippedPairError("a property outside the vocabulary")
         name = labels.entity(iri)
         if not name:
             raise SkippedPairError("an entity without a label")
