@@ -168,11 +168,22 @@ def aligner(scorers: Sequence[WordScorer]) -> Callable[[Fragment], tuple[Hint, .
     return align
 
 
+def fit_of(term: Term, word: str, score: float, top: float, shared: float = 1.0) -> float:
+    """How well a term stands for a word, 0 to 1: what is said counts for more than what is like it, and a whole
+    name for more than a part. `shared`: the share of the term's name that the question holds."""
+    if stem(word) in _name_stems(term):
+        return 0.6 + 0.4 * shared
+    if stem(word) in said_stems(term):
+        return 0.95
+    return 0.9 * _share(score - max(0.0, top - score))
+
+
 def hints(
     question: str, fragment: Fragment, scores: Sequence[Mapping[str, float]], highest: Sequence[float]
 ) -> tuple[Hint, ...]:
     """Beside which words of the question which terms are to be shown: for each content word at most two
-    properties and a class, best first. `scores` and `highest` are those of `content_words`, in order. A term is shown once for words in a row.
+    properties and a class, best first. `scores` and `highest` are those of `content_words`, in order. A term is
+    shown once for words in a row.
     """
     words = content_words(question, fragment)
     tables = dict(zip(words, zip(scores, highest, strict=True), strict=True))
@@ -189,13 +200,7 @@ def hints(
             iri = scored.term.iri
             score = table.get(iri, 0.0)
             shared = len(names[iri] & stems) / max(1, len(names[iri]))
-            # What is said counts for more than what is like it, and a whole name for more than a part.
-            if stem(word) in names[iri]:
-                fit = 0.6 + 0.4 * shared
-            elif stem(word) in said_stems(scored.term):
-                fit = 0.95
-            else:
-                fit = 0.9 * _share(score - max(0.0, top - score))
+            fit = fit_of(scored.term, word, score, top, shared)
             if fit >= (_HINTED_CLASS if scored.term.kind == "class" else _HINTED):
                 kind = _WANTED_SHARE * _leads_to(scored.term, wanted)
                 found.append((-(fit + 0.3 * shared + kind), place, scored.term))

@@ -35,6 +35,33 @@ _NUMERIC = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$"
 _ORDERED = re.compile(r"\b(?:ASC|DESC|ORDER BY) ?\(? ?\?(\w+)")
 _COMPARED = re.compile(r"\?(\w+) [<>]=? |[<>]=? \?(\w+)")
 _COUNTED = re.compile(r"\bCOUNT ?\( ?(?:DISTINCT )?\?(\w+)")
+# What a comparison with a value, and a superlative, say about signs and orders, whatever is measured.
+_MORE = re.compile(
+    r"\b(?:more|higher|larger|bigger|greater|longer|taller|older|later|heavier|deeper) than\b|\b(?:over|above|after|exceeding)\b (?=\$?\d)"
+)
+_LESS = re.compile(
+    r"\b(?:less|fewer|lower|smaller|shorter|younger|earlier|lighter) than\b|\b(?:under|below|before)\b (?=\$?\d)"
+)
+_DOWN = frozenset(
+    (
+        "most",
+        "largest",
+        "biggest",
+        "highest",
+        "greatest",
+        "longest",
+        "tallest",
+        "deepest",
+        "heaviest",
+        "widest",
+        "fastest",
+        "richest",
+    )
+)
+_UP = frozenset(("least", "smallest", "lowest", "shortest", "fewest", "lightest", "slowest", "narrowest"))
+_LATE = frozenset(("youngest", "newest", "latest", "last"))
+_EARLY = frozenset(("oldest", "earliest", "first"))
+_TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
 _SUPERLATIVE = re.compile(r"\b(?:most|least|first|last|\w{2,}(?:est|iest))\b", re.IGNORECASE)
 _NO_SUPERLATIVE_TEXT = """
 arrest best contest east everest forest guest harvest honest interest invest latest nest northwest
@@ -65,6 +92,11 @@ class Cost:
         self.yes_no = expected_answer(question) == "yes-no"
         self.order = any(m.lower() not in _NO_SUPERLATIVE for m in _SUPERLATIVE.findall(question))
         self.mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+        lowered = question.lower()
+        more, less = bool(_MORE.search(lowered)), bool(_LESS.search(lowered))
+        self.sign = ">" if more and not less else "<" if less and not more else ""
+        said = [w for w in re.findall(r"[a-z]+", lowered) if w in _DOWN | _UP | _LATE | _EARLY]
+        self.superlative = said[0] if len(said) == 1 else ""
         self._known: dict[str, float] = {}
 
     def __call__(self, text: str) -> float:
@@ -85,10 +117,46 @@ class Cost:
             cost += _WRONG_FORM
         if self.order and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", text):
             cost += _NO_ORDER
-        cost += _NONSENSE * nonsense(query, text, self.fragment)
+        cost += _NONSENSE * (nonsense(query, text, self.fragment) + self._turned(query, text))
         for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
             cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
         return cost
+
+    def _turned(self, query: sparql.Query, text: str) -> int:
+        """How often a query compares or sorts the other way than the question says."""
+        plain = re.sub(r"<[^<>\s]*>", "", text)
+        signs = {("<" if sign == ">" else ">") if turned else sign for turned, sign in _signs(plain)}
+        count = int(bool(self.sign and signs and self.sign not in signs))
+        orders = {"DESC" if m == "DESC" else "ASC" for m in re.findall(r"\bORDER BY (DESC|ASC|\?)", plain)}
+        if orders and (wanted := self._order_of(query, plain)):
+            count += wanted not in orders
+        return count
+
+    def _order_of(self, query: sparql.Query, plain: str) -> str:
+        """The order that the question's superlative means; of dates the old are the small."""
+        from .sparql_patterns import patterns
+
+        if self.superlative in _DOWN or self.superlative in _UP:
+            return "DESC" if self.superlative in _DOWN else "ASC"
+        if self.superlative not in _LATE and self.superlative not in _EARLY:
+            return ""
+        ranges = {s.term.iri: s.term.range for s in self.fragment.terms}
+        sorted_by = set(_ORDERED.findall(plain))
+        dated = any(
+            _TIME.search(datatype)
+            for p in patterns(query.tree)
+            if p.object.value in sorted_by
+            for datatype in ranges.get(p.predicate.value, ())
+        )
+        if not dated:
+            return ""
+        return "DESC" if self.superlative in _LATE else "ASC"
+
+
+def _signs(text: str) -> list[tuple[bool, str]]:
+    """The comparisons of a query with a value: whether the value stands first, and the sign."""
+    found = re.findall(r"(\?\w+|\)) ([<>])=? [^?]|([\d\"]) ([<>])=? \?\w", text)
+    return [(not before, sign or other) for before, sign, _, other in found]
 
 
 def rank(candidates: Sequence[Candidate], cost: Cost) -> tuple[Candidate, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .alignment import Heard, WordScorer, content_words, heard, hints, said_stems, stem
+from .alignment import Heard, WordScorer, content_words, fit_of, heard, hints, said_stems, stem
 from .entities import EntityLink, Linker
 from .errors import GraphError, QueryError, UsageError
 from .fragment import Fragment, ScoredTerm
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LINK_FLOOR = 0.3
 _RIVAL = 0.6
-_MISFIT = 0.3
+_TOLD = 0.4
 _INCIDENT = 0.10
 _LEXICAL = 0.12
 _SEARCH = 200
@@ -196,7 +196,7 @@ class Retriever:
         literals = _free_literals(question, spans)
         masked = _masked(question, links, self.terms)
         scores = self._scores([question, masked] if masked != question else [question])
-        links = self._fitting(links, scores, rivals)
+        links = self._fitting(question, links, rivals)
         incident = frozenset[str]().union(*(self.surroundings(link.iri).either for link in links))
         words = _stems(masked)
         ranked = sorted(
@@ -242,27 +242,33 @@ class Retriever:
                 return {iri: max(s[iri] for s in per_text) for iri in iris}
         return {hit.term.iri: hit.score for hit in self.index.search(list(texts), _SEARCH)}
 
-    def _fitting(
-        self, links: Sequence[EntityLink], scores: Mapping[str, float], rivals: int
-    ) -> tuple[EntityLink, ...]:
-        """The best links of each mention: by link score, less what the terms found at the entity in the graph
-        fall short of the best term (joint disambiguation of names and terms)."""
-        top = max(scores.values(), default=0.0)
+    def _fitting(self, question: str, links: Sequence[EntityLink], rivals: int) -> tuple[EntityLink, ...]:
+        """The best links of each mention: by link score, and by how many of the question's words the terms stand for
+        that the graph has at the entity (joint disambiguation of names and terms)."""
         groups: dict[tuple[int, int], list[EntityLink]] = {}
         for link in links:
             groups.setdefault((link.start, link.end), []).append(link)
+        words = content_words(question, Fragment(question, entities=tuple(links)))
         kept: set[str] = set()
         for group in groups.values():
-            if len(group) <= rivals or group[0].start < 0:
+            if len(group) > rivals and group[0].start >= 0:
+                worth = {link.iri: link.score + _TOLD * self._told(link.iri, words) for link in group}
+                kept.update(sorted(worth, key=lambda iri: -worth[iri])[:rivals])
+            else:
                 kept.update(link.iri for link in group)
-                continue
-            worth = {}
-            for link in group:
-                around = self.surroundings(link.iri).either
-                best = max((scores[iri] for iri in around if iri in scores), default=0.0)
-                worth[link.iri] = link.score - (_MISFIT * (top - best) if around else 0.0)
-            kept.update(sorted(worth, key=lambda iri: -worth[iri])[:rivals])
         return tuple(link for link in links if link.iri in kept)
+
+    def _told(self, iri: str, words: Sequence[str]) -> float:
+        """The share of the words that a term at an entity stands for; each word counts as far as it is stood for."""
+        around = [p for p in self.surroundings(iri).either if p in self.terms]
+        if not words or not around:
+            return 0.0
+        tables, highest = self._scorer.scores(words, around)
+        told = [
+            max(fit_of(self.terms[p], word, table.get(p, 0.0), top) for p in around)
+            for word, table, top in zip(words, tables, highest, strict=True)
+        ]
+        return sum(told) / len(told)
 
     def surroundings(self, iri: str) -> Surroundings:
         """The predicates at an entity in the graph, by direction; asked once for each entity, time-boxed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ontoprompt import sparql
 from ontoprompt.alignment import Heard, content_words, heard
 from ontoprompt.entities import EntityLink
@@ -92,6 +94,61 @@ def test_superlatives_want_an_order() -> None:
         plain,
         ordered,
     ]
+
+
+NUMBER = "http://www.w3.org/2001/XMLSchema#double"
+BORN = ScoredTerm(
+    Term(
+        DBO + "birthDate", "datatype_property", "birth date", range=("http://www.w3.org/2001/XMLSchema#date",)
+    ),
+    1.0,
+)
+SORTED = "SELECT ?a WHERE {{ ?a <{0}> ?b }} ORDER BY {1}(?b) LIMIT 1"
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "order"),
+    [
+        ("the film with the highest budget", "budget", "DESC"),
+        ("the smallest budget", "budget", "ASC"),
+        ("who is the oldest", "birthDate", "ASC"),
+        ("who is the youngest", "birthDate", "DESC"),
+        ("who was born last", "birthDate", "DESC"),
+    ],
+)
+def test_a_superlative_says_which_end_comes_first(question: str, name: str, order: str) -> None:
+    fragment = Fragment(question, (*FRAGMENT.terms, BORN))
+    cost = Cost(question, fragment, Heard((), {}))
+    other = {"DESC": "ASC", "ASC": "DESC"}[order]
+    assert cost(SORTED.format(DBO + name, order)) < cost(SORTED.format(DBO + name, other))
+
+
+@pytest.mark.parametrize(
+    ("question", "sign"),
+    [
+        ("films with a budget of more than 5000", ">"),
+        ("films with a budget over 5000", ">"),
+        ("films with a budget lower than 5000", "<"),
+        ("films made before 1900", "<"),
+    ],
+)
+def test_a_comparison_says_which_sign(question: str, sign: str) -> None:
+    literals = find_literals(question)
+    value = literals[0].sparql()
+    cost = Cost(question, Fragment(question, FRAGMENT.terms, (), literals), Heard((), {}))
+    other = {"<": ">", ">": "<"}[sign]
+    for left, right in (("?b", value), ("YEAR(?b)", value)):
+        said = f"SELECT ?a WHERE {{{{ ?a <{DBO}budget> ?b FILTER({left} {{0}} {right}) }}}}"
+        assert cost(said.format(sign)) < cost(said.format(other))
+    turned = f"SELECT ?a WHERE {{{{ ?a <{DBO}budget> ?b FILTER({value} {{0}} ?b) }}}}"
+    assert cost(turned.format(other)) < cost(turned.format(sign))
+
+
+def test_two_things_compared_are_left_to_the_model() -> None:
+    question = "Is it longer than that?"
+    cost = Cost(question, Fragment(question, FRAGMENT.terms), Heard((), {}))
+    asks = f"ASK {{{{ <http://x.org/a> <{DBO}budget> ?a . <http://x.org/b> <{DBO}budget> ?b FILTER(?a {{0}} ?b) }}}}"
+    assert cost(asks.format("<")) == cost(asks.format(">"))
 
 
 def test_nonsense_is_counted() -> None:
