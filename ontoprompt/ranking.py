@@ -62,6 +62,8 @@ _UP = frozenset(("least", "smallest", "lowest", "shortest", "fewest", "lightest"
 _LATE = frozenset(("youngest", "newest", "latest", "last"))
 _EARLY = frozenset(("oldest", "earliest", "first"))
 _TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
+# What asks for reasons or for instructions; `how many`, `how old` and their like ask for facts.
+_NO_FACT = re.compile(r"(?:why|how (?:do|does|did|can|could|should|to))\b", re.IGNORECASE)
 _SUPERLATIVE = re.compile(r"\b(?:most|least|first|last|\w{2,}(?:est|iest))\b", re.IGNORECASE)
 _NO_SUPERLATIVE_TEXT = """
 arrest best contest east everest forest guest harvest honest interest invest latest nest northwest
@@ -219,8 +221,9 @@ def judge(
     missing = words.unheard(iris)
     model = math.exp(chosen.candidate.score / max(1, len(chosen.candidate.token_logprobs)))
     place = [t for t in tried if t.note != "not needed"].index(chosen) if chosen in tried else 0
-    score = 1.2 + 3.0 * (model - 0.85) + 4.0 * (fit - 0.45) - 1.2 * len(unused) - 0.35 * place
-    score -= 1.4 * sum(1.0 - share for share in words.best(iris))
+    # A score beyond 0.9 says no more than that the term fits.
+    score = 1.1 + 3.0 * (model - 0.85) + 3.0 * (min(fit, 0.9) - 0.5) - 1.5 * len(unused) - 0.3 * place
+    score -= 2.0 * sum(1.0 - share for share in words.best(iris))
     weakest = min((e.score for e in fragment.entities if e.iri in iris), default=0.9)
     score += 2.0 * (weakest - 0.8)
     if missing:
@@ -233,6 +236,9 @@ def judge(
     elif result is not None and not fits(expected_answer(question), result):
         score -= 2.0
         doubts.append("the answer is of another kind than the question asks for")
+    if _NO_FACT.match(question):
+        score -= 2.5
+        doubts.append("a graph of facts does not tell why or how something is done")
     if not fragment.entities and re.search(r"\b[A-Z][a-z]+\b", question[1:]):
         score -= 1.5
         doubts.append("no name in the question was found in the graph")
