@@ -16,7 +16,7 @@ from typing import Any
 from . import sparql
 from .alignment import Heard
 from .entities import EntityLink
-from .errors import GraphError, NoQueryError, QueryTimeoutError, UsageError
+from .errors import GraphError, NoQueryError, QueryError, QueryTimeoutError, UsageError
 from .evidence import unlikely_pairs
 from .execution import ResultSet, Store
 from .expectation import expected_answer, fits
@@ -33,6 +33,7 @@ MAX_QUESTION = 2_000
 STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
 _BIAS = 2.0
 _DOUBT = 0.5
+_NAME = re.compile(r"\b[A-Z][^\W\d_]")
 _COMPARED_TO = re.compile(
     r"\b(?:than|over|above|below|under|after|before|since|until|in|from|to|least|exceeding)\s*$"
 )
@@ -256,8 +257,9 @@ class Engine:
                     allowed=[*known, *_statement_iris(prompt)],
                     entities=entities,
                 )
-            if candidate.truncated or any(i.severity == "error" for i in issues):
-                note = "cut off" if candidate.truncated else "refused"
+            beside = _beside_the_point(question, candidate.sparql, prompt.fragment)
+            if candidate.truncated or beside or any(i.severity == "error" for i in issues):
+                note = "cut off" if candidate.truncated else "beside the point" if beside else "refused"
                 tried.append(TriedCandidate(candidate, tuple(issues), None, note))
                 continue
             result: ResultSet | None = None
@@ -388,6 +390,18 @@ def _counts(prompt: Prompt) -> list[str]:
         if surface.sparql.isdigit()
         and not _COMPARED_TO.search(prompt.fragment.question[: literal.start].lower())
     ]
+
+
+def _beside_the_point(question: str, query: str, fragment: Fragment) -> bool:
+    """Whether a query says yes or no to a question that names things, without any of them: whatever it says looks
+    like an answer and is none."""
+    if expected_answer(question) != "yes-no" or not _NAME.search(question[1:]):
+        return False
+    try:
+        iris = sparql.parse(query).iris()
+    except QueryError:
+        return False
+    return not any(e.start >= 0 and e.iri in iris for e in fragment.entities)
 
 
 def _statement_iris(prompt: Prompt) -> list[str]:

@@ -138,6 +138,16 @@ def test_when_nothing_is_found_a_wider_fragment_is_tried_once(
     assert answer.prompt == told.seen[1].prompt.text, "the prompt shown is the one that was answered"
 
 
+def test_yes_or_no_about_something_else_is_no_answer(engine: Engine, told: ScriptedGenerator) -> None:
+    told.says(["ASK { ?a a dbo:City }", "ASK { dbr:Australia dbo:capital dbr:Canberra }"])
+    answer = engine.ask("Is Canberra the capital of Australia?")
+    assert fates(answer) == ["beside the point", "chosen"]
+    told.says(["ASK { ?a a dbo:City }"])
+    with pytest.raises(NoQueryError):
+        engine.ask("Is Zandovia a city?")
+    assert engine.ask("Is there a city?").result is not None
+
+
 def test_repair_is_bounded_and_an_empty_answer_stays_empty(engine: Engine, told: ScriptedGenerator) -> None:
     told.says([REVERSED])
     answer = engine.ask(QUESTION)
