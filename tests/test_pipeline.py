@@ -139,12 +139,10 @@ def test_when_nothing_is_found_a_wider_fragment_is_tried_once(
 
 
 def test_yes_or_no_about_something_else_is_no_answer(engine: Engine, told: ScriptedGenerator) -> None:
-    told.says(["ASK { ?a a dbo:City }", "ASK { dbr:Australia dbo:capital dbr:Canberra }"])
-    answer = engine.ask("Is Canberra the capital of Australia?")
-    assert fates(answer) == ["beside the point", "chosen"]
     told.says(["ASK { ?a a dbo:City }"])
-    with pytest.raises(NoQueryError):
-        engine.ask("Is Zandovia a city?")
+    for question in ("Is Canberra the capital of Australia?", "Is Zandovia a city?"):
+        with pytest.raises(NoQueryError):
+            engine.ask(question)
     assert engine.ask("Is there a city?").result is not None
 
 
