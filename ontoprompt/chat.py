@@ -80,12 +80,20 @@ class ChatGenerator:
             {"model": self.model, "messages": list(messages), "temperature": 0, "max_tokens": 512}
         ).encode()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key := os.environ.get("ONTOPROMPT_API_KEY") or os.environ.get("OPENAI_API_KEY"):
+        key = os.environ.get("ONTOPROMPT_API_KEY") or os.environ.get("OPENAI_API_KEY")
+        if key:
             headers["Authorization"] = f"Bearer {key}"
-        reply = fetch(
-            urllib.request.Request(f"{self.url}/chat/completions", data=body, headers=headers, method="POST"),
-            timeout=self.timeout,
+        request = urllib.request.Request(
+            f"{self.url}/chat/completions", data=body, headers=headers, method="POST"
         )
+        try:
+            reply = fetch(request, timeout=self.timeout)
+        except GraphError as error:
+            # Servers quote the key that they refuse.
+            message = error.message.replace(key, "(the key)") if key else error.message
+            raise type(error)(
+                message, "Check the model server: its URL, the model's name, the key."
+            ) from None
         try:
             answer: Any = json.loads(reply.body)
             return str(answer["choices"][0]["message"]["content"])
