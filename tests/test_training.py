@@ -1,0 +1,217 @@
+"""Training for real, in seconds: examples, distractors, tokenizer, loss, resuming, and the checkpoint that comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from ontoprompt.alignment import aligner
+from ontoprompt.errors import ArtifactError, UsageError
+from ontoprompt.fragment import Fragment, Hint
+from ontoprompt.generation import Request, TransformersGenerator
+from ontoprompt.grammar import Vocabulary, build_grammar
+from ontoprompt.ontology import Ontology, Term
+from ontoprompt.pairs import Labels, Pair, PreparedPair, prepare, to_prompt
+from ontoprompt.sampling import Sampler
+from ontoprompt.sparql import check_read_only, parse
+from ontoprompt.training import (
+    END,
+    SYMBOLS,
+    TrainConfig,
+    load_tokenizer,
+    make_tokenizer,
+    train_from_files,
+    train_generator,
+)
+
+DBO = "http://dbpedia.org/ontology/"
+NAMES = ("capital", "mayor", "river", "lake", "owner", "architect")
+TERMS = tuple(Term(DBO + name, "object_property", name) for name in NAMES)
+CLASSES = (Term(DBO + "City", "class", "city"), Term(DBO + "Country", "class", "country"))
+POOL = (*TERMS, *CLASSES)
+LABELS = Labels([Ontology(POOL, (), {})])
+PAIRS: tuple[PreparedPair, ...] = tuple(
+    prepare(
+        Pair(f"What is the {name} of {place}?", f"SELECT DISTINCT ?x {{ dbr:{place} dbo:{name} ?x }}"), LABELS
+    )
+    for name in NAMES
+    for place in ("Norway", "Peru", "Kenya")
+)
+TINY = TrainConfig(
+    layers=1,
+    width=64,
+    heads=4,
+    vocabulary=500,
+    tokens_per_batch=720,
+    minutes=0.12,
+    warmup=5,
+    learning_rate=5e-3,
+)
+
+
+def tokenizer() -> Any:
+    return make_tokenizer([to_prompt(p, TINY.variant).text for p in PAIRS], TINY.vocabulary)
+
+
+def sampler(**given: Any) -> Sampler:
+    return Sampler([(1.0, PAIRS)], POOL, tokenizer(), TINY, **given)
+
+
+# --- tokenizer
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_tokenizer_loses_nothing(seed: int) -> None:
+    random = Random(seed)
+    letters = "abzAZ09 \n\t<>{}?:;.,'\"\\éß中🙂-_/^*+()|&!=@#" + " c1 p2 ?a"
+    text = "".join(random.choice(letters) for _ in range(200))
+    made = tokenizer()
+    assert made.decode(made.encode(text).ids, skip_special_tokens=False) == text
+
+
+def test_a_symbol_is_one_token_in_prompt_and_query_alike() -> None:
+    made = tokenizer()
+    end = made.token_to_id(END)
+    assert end == 0
+    for symbol in SYMBOLS:
+        (token,) = made.encode(symbol).ids
+        assert token in made.encode(f"CREATE TABLE{symbol} city (").ids
+        assert token in made.encode(f" SELECT ?a WHERE {{ ?a p1{symbol} }}").ids
+        assert token in made.encode(f"-- what{symbol} is it").ids
+
+
+# --- examples
+
+
+def text_of(example: Any, made: Any) -> str:
+    return str(made.decode(example.ids[: example.start]))
+
+
+def test_an_example_is_prompt_then_query_then_end() -> None:
+    drawn = sampler()
+    example = drawn.example(Random(0), 0.5)
+    made = drawn.tokenizer
+    assert made.decode(example.ids[example.start : -1]).startswith(" SELECT DISTINCT ?a WHERE { e1 p")
+    assert example.ids[-1] == made.token_to_id(END)
+
+
+def test_distractors_are_what_retrieval_finds_and_never_the_right_term() -> None:
+    near = {p.pair.question: (*TERMS, *CLASSES) for p in PAIRS}
+    drawn = sampler(near=near)
+    counts = []
+    for seed in range(60):
+        pair = PAIRS[seed % len(PAIRS)]
+        found = drawn._distractors(pair, Random(seed), 4)
+        assert len(found) <= 4 and pair.terms[0] not in found
+        counts.append(len(found))
+    assert max(counts) == 4
+
+
+def test_more_distractors_are_drawn_as_training_goes_on() -> None:
+    drawn = sampler()
+
+    def rows(progress: float) -> int:
+        random = Random(1)
+        return sum(text_of(drawn.example(random, progress), drawn.tokenizer).count(" p") for _ in range(150))
+
+    assert rows(1.0) > 1.2 * rows(0.0)
+
+
+def test_a_stray_entity_is_a_word_of_the_question_beside_the_mentions() -> None:
+    drawn = sampler()
+    seen = 0
+    for seed in range(40):
+        pair = PAIRS[seed % len(PAIRS)]
+        for stray in drawn._stray_entity(pair, Random(seed)):
+            seen += 1
+            assert pair.pair.question[stray.start : stray.end] == stray.mention
+            assert all(stray.end <= e.start or stray.start >= e.end for e in pair.entities)
+    assert seen
+
+
+def test_words_show_terms_as_they_do_when_it_asks() -> None:
+    asked: list[Fragment] = []
+
+    def align(fragment: Fragment) -> tuple[Hint, ...]:
+        asked.append(fragment)
+        return aligner([])(fragment)
+
+    drawn = sampler(align=align)
+    prompt = text_of(drawn.example(Random(0), 0.0), drawn.tokenizer)
+    assert asked and " the p1 " in prompt.splitlines()[-1]
+
+
+# --- training
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    train_generator([(1.0, PAIRS)], POOL, out, TINY, align=aligner([]))
+    return out
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_loss_falls(trained: Path) -> None:
+    seen = losses(trained)
+    assert len(seen) >= 2 and seen[-1] < 0.6 * seen[0]
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, trained: Path) -> None:
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "again")
+    before = json.loads((trained / "training.json").read_text())
+    longer = TrainConfig(**{**before["config"], "minutes": before["minutes"] + 0.03})
+    after = train_generator([(1.0, PAIRS)], POOL, tmp_path / "again", longer)
+    assert after["step"] > before["step"] and after["seen"] > before["seen"]
+    assert after["minutes"] >= before["minutes"]
+
+
+def test_what_comes_out_is_a_checkpoint_that_writes_under_a_grammar(trained: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(trained)
+    assert model.config.model_type == "codegen"
+    assert AutoTokenizer.from_pretrained(trained).eos_token == END
+    generator = TransformersGenerator(trained)
+    assert generator.variant == TINY.variant
+    prompt = to_prompt(PAIRS[0], TINY.variant)
+    vocabulary = Vocabulary((), prompt.of("property"), prompt.of("entity"))
+    (candidates,) = generator.generate([Request(prompt, build_grammar(vocabulary))], candidates=3)
+    assert candidates
+    for candidate in candidates:
+        check_read_only(parse(candidate.sparql))
+
+
+def test_training_may_start_from_an_earlier_checkpoint(tmp_path: Path, trained: Path) -> None:
+    import torch
+
+    config = TrainConfig(
+        layers=1, width=64, heads=4, vocabulary=500, tokens_per_batch=720, minutes=0.001, learning_rate=0.0
+    )
+    train_generator(
+        [(1.0, PAIRS)], POOL, tmp_path, config, tokenizer=load_tokenizer(trained), init_from=trained
+    )
+    from safetensors.torch import load_file
+
+    old, new = load_file(trained / "model.safetensors"), load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(old[name], new[name]) for name in old)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        train_generator([(1.0, PAIRS)], POOL, tmp_path / "x", config, init_from=tmp_path / "nowhere")
+
+
+def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no pair to train on"):
+        train_generator([(1.0, ())], POOL, tmp_path, TINY)
+    file = tmp_path / "p.jsonl"
+    file.write_text('{"question": "Who is it?", "sparql": "ASK { ?a ?b ?c }"}\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="2 weights for 1 sets"):
+        train_from_files([file], tmp_path / "out", TINY, weights=(1.0, 2.0))
