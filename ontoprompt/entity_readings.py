@@ -38,6 +38,8 @@ def exact_readings(words: Sequence[names.Word], vocabulary: Collection[str]) -> 
             keys = [word.key for word in words[first:last]]
             if keys[0] == "the" and len(keys) > 1:
                 continue  # the stretch without it has the same key and takes the article in
+            if keys == [keys[0][:1]] and not words[first].capital:
+                continue  # a small letter is a unit or a variable, hardly the film "M"
             readings.append(Reading(first, last, names.join(keys)))
             for singular in names.singulars(keys[-1]):
                 readings.append(Reading(first, last, names.join([*keys[:-1], singular]), _PLURAL))

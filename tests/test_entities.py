@@ -10,6 +10,7 @@ import pytest
 
 from ontoprompt import entity_source, names
 from ontoprompt.entities import EntityIndex, EntityLink, LocalLinker, build_entity_index
+from ontoprompt.entity_readings import exact_readings
 from ontoprompt.errors import ArtifactError, GraphError, QueryTimeoutError, SourceError
 from ontoprompt.execution import EmbeddedStore, ResultSet, Value
 
@@ -605,3 +606,11 @@ def test_questions_over_the_sample_graph_are_linked(tmp_path: Path) -> None:
 )
 def test_the_word_for_what_it_is_may_be_left_out(name: str, bare: str | None) -> None:
     assert names.undesignated(name) == bare
+
+
+def test_a_small_letter_is_no_name() -> None:
+    def single(question: str) -> list[str]:
+        return [r.key for r in exact_readings(names.words(question), frozenset()) if len(r.key) == 1]
+
+    assert single("mountains over 8000 m tall") == []
+    assert single("Who directed M?") == ["m"]
