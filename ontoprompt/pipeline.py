@@ -277,10 +277,9 @@ class Engine:
                         )
                 except QueryTimeoutError as error:
                     if best is None and timings["execute"] >= options.timeout:
-                        raise QueryTimeoutError(
-                            f"{self.store.name} did not answer within {options.timeout:g} seconds.",
-                            error.hint,
-                        ) from error
+                        # The last candidate had what the others left of the time.
+                        given = re.sub(r"[\d.]+ seconds", f"{options.timeout:g} seconds", error.message)
+                        raise QueryTimeoutError(given, error.hint) from error
                     tried.append(TriedCandidate(candidate, tuple(issues), None, "took too long"))
                     continue
                 except GraphError as error:

@@ -108,7 +108,7 @@ def test_the_json_of_the_contract(
     assert {"link", "retrieve", "prompt", "generate", "validate", "execute", "total"} == set(row["timings"])
     assert row["timings"]["total"] >= row["timings"]["execute"] > 0
     assert row["model"] == "scripted" and row["kg"] == str(graph) and Path(row["index"]).is_dir()
-    assert "what is the capital of" in row["prompt"].lower()
+    assert "what is the p1 capital of" in row["prompt"].lower()
     assert row["restated"].endswith(".")
 
 

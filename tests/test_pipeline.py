@@ -215,7 +215,7 @@ def test_slow_candidates_share_one_deadline(retriever: Retriever, told: Scripted
     told.says(endless)
     store = WatchedStore(retriever, lambda _: None)
     began = time.monotonic()
-    with pytest.raises(QueryTimeoutError, match="within 0.5 seconds"):
+    with pytest.raises(QueryTimeoutError, match=r"0\.5 seconds"):
         Engine(retriever, told, store).ask("How many countries are there?", AskOptions(timeout=0.5))
     assert time.monotonic() - began < 5
 
