@@ -129,10 +129,30 @@ class Cost:
         plain = re.sub(r"<[^<>\s]*>", "", text)
         signs = {("<" if sign == ">" else ">") if turned else sign for turned, sign in _signs(plain)}
         count = int(bool(self.sign and signs and self.sign not in signs))
+        count += self._ends_swapped(query, plain)
         orders = {"DESC" if m == "DESC" else "ASC" for m in re.findall(r"\bORDER BY (DESC|ASC|\?)", plain)}
         if orders and (wanted := self._order_of(query, plain)):
             count += wanted not in orders
         return count
+
+    def _ends_swapped(self, query: sparql.Query, plain: str) -> int:
+        """1 when `is X longer than Y` is asked with the sign that means the other way round."""
+        from .sparql_patterns import patterns
+
+        compared = re.search(r"\?(\w+) ([<>])=? \?(\w+)", plain)
+        if compared is None or not self.sign:
+            return 0
+        starts = {e.iri: e.start for e in self.fragment.entities if e.start >= 0}
+        place = {
+            p.object.value: starts[p.subject.value]
+            for p in patterns(query.tree)
+            if p.object.kind == "variable" and p.subject.value in starts
+        }
+        left, sign, right = compared.groups()
+        if left not in place or right not in place or place[left] == place[right]:
+            return 0
+        said = self.sign if place[left] < place[right] else "<" if self.sign == ">" else ">"
+        return int(said != sign)
 
     def _order_of(self, query: sparql.Query, plain: str) -> str:
         """The order that the question's superlative means; of dates the old are the small."""

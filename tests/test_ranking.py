@@ -144,11 +144,19 @@ def test_a_comparison_says_which_sign(question: str, sign: str) -> None:
     assert cost(turned.format(other)) < cost(turned.format(sign))
 
 
-def test_two_things_compared_are_left_to_the_model() -> None:
-    question = "Is it longer than that?"
-    cost = Cost(question, Fragment(question, FRAGMENT.terms), Heard((), {}))
-    asks = f"ASK {{{{ <http://x.org/a> <{DBO}budget> ?a . <http://x.org/b> <{DBO}budget> ?b FILTER(?a {{0}} ?b) }}}}"
-    assert cost(asks.format("<")) == cost(asks.format(">"))
+@pytest.mark.parametrize(("word", "sign"), [("longer", ">"), ("shorter", "<")])
+def test_of_two_things_compared_the_first_stands_where_it_is_said(word: str, sign: str) -> None:
+    question = f"Is Ada {word} than Bob?"
+    ada = EntityLink("http://x.org/ada", "Ada", "Ada", 3, 6, 1.0)
+    bob = EntityLink("http://x.org/bob", "Bob", "Bob", question.index("Bob"), question.index("Bob") + 3, 1.0)
+    cost = Cost(question, Fragment(question, FRAGMENT.terms, (ada, bob)), Heard((), {}))
+    asks = f"ASK {{{{ <{{0}}> <{DBO}budget> ?a . <{{1}}> <{DBO}budget> ?b FILTER(?a {{2}} ?b) }}}}"
+    other = {"<": ">", ">": "<"}[sign]
+    assert cost(asks.format(ada.iri, bob.iri, sign)) < cost(asks.format(ada.iri, bob.iri, other))
+    assert cost(asks.format(bob.iri, ada.iri, other)) < cost(asks.format(bob.iri, ada.iri, sign))
+    assert cost(asks.format("http://x.org/c", bob.iri, sign)) == cost(
+        asks.format("http://x.org/c", bob.iri, other)
+    )
 
 
 def test_nonsense_is_counted() -> None:
