@@ -155,7 +155,8 @@ class Retriever:
         count: dict[tuple[int, int], int] = {}
         for link in found:
             span = (link.start, link.end)
-            if link.score < _LINK_FLOOR or any(_overlap(span, (p.start, p.end)) for p in pinned):
+            letter = len(link.mention) == 1 and link.mention.islower()  # a unit, not the film "M"
+            if letter or link.score < _LINK_FLOOR or any(_overlap(span, (p.start, p.end)) for p in pinned):
                 continue
             top = best.get(span)
             if top is None and any(_overlap(span, other) for other in best):

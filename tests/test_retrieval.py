@@ -167,6 +167,12 @@ def test_what_is_pinned_comes_first_and_shuts_out_what_overlaps(retriever: Retri
         retriever.link(question, Pins({"Atlantis": DBR + "France"}))
 
 
+def test_a_small_letter_is_no_mention(retriever: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = EntityLink("http://x.org/m", "M", "m", 20, 21, 0.5)
+    monkeypatch.setattr(retriever.linker, "link", lambda question, k: (film,))
+    assert retriever.link("Mountains over 8000 m tall") == ()
+
+
 def test_a_pin_means_whole_words(retriever: Retriever) -> None:
     with pytest.raises(UsageError, match="does not hold the words 'us'"):
         retriever.link("Which museums are there?", Pins({"us": DBR + "Australia"}))
