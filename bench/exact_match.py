@@ -43,6 +43,12 @@ def grammar_of(prompt) -> str:
     )
 
 
+def unused_cost(prompt):
+    """What a query costs that leaves out a link: in this setting each of them is known to be needed."""
+    ends = {f"{s.iri.rsplit('/', 1)[-1]}>" for s in prompt.surfaces if s.role in ("class", "property", "entity")}
+    return lambda query: 4.0 * sum(end not in query for end in ends)
+
+
 def first_per_query(path: Path) -> list[Pair]:
     """The question itself of each row, without its paraphrases."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -60,7 +66,13 @@ def without_distinct(canonical: str) -> str:
 
 
 def run(
-    generator: TransformersGenerator, path: Path, labels: Labels, n: int | None, seed: int, batch: int = 16
+    generator: TransformersGenerator,
+    path: Path,
+    labels: Labels,
+    n: int | None,
+    seed: int,
+    batch: int = 16,
+    all_links: bool = False,
 ) -> dict:
     pairs = first_per_query(path)
     if n:
@@ -85,7 +97,8 @@ def run(
     ready.sort(key=lambda r: len(r[1].text))
     for start in range(0, len(ready), batch):
         part = ready[start : start + batch]
-        outs = generator.generate([Request(p, grammar_of(p)) for _, p in part], candidates=2)
+        requests = [Request(p, grammar_of(p), cost=unused_cost(p) if all_links else None) for _, p in part]
+        outs = generator.generate(requests, candidates=8 if all_links else 2)
         for (prepared, prompt), candidates in zip(part, outs, strict=True):
             gold = sparql.canonical(prepared.query)
             got = ""
@@ -111,7 +124,7 @@ def run(
         "exact_match": round(right / len(pairs), 4),
         "ignoring_distinct": round(loose / len(pairs), 4),
         "not_written": dict(reasons),
-        "setting": "gold links",
+        "setting": "gold links, all to be used" if all_links else "gold links",
         "model": generator.name,
         "seed": seed,
         "misses": misses,
@@ -128,12 +141,15 @@ def main() -> None:
     parser.add_argument("--n", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--misses", type=Path)
+    parser.add_argument(
+        "--all-links", action="store_true", help="search for queries that use every given link, with 8 beams for 2"
+    )
     arguments = parser.parse_args()
     data = Path(arguments.data)
     labels = gold_labels(entity_labels=data / "wikidata" / "entity-labels.tsv")
     generator = TransformersGenerator(arguments.model)
     for name in arguments.names:
-        result = run(generator, data / name, labels, arguments.n, arguments.seed)
+        result = run(generator, data / name, labels, arguments.n, arguments.seed, all_links=arguments.all_links)
         misses = result.pop("misses")
         print(json.dumps(result), flush=True)
         if arguments.misses:
