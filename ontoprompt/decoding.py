@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -22,6 +23,8 @@ from .evidence import TokenEvidence
 _NOTHING = float("-inf")
 # Tokens for which room is made at once in a cache.
 _ROOM = 32
+# Models of fewer parameters than this are small.
+_SMALL = 50_000_000
 # Architectures whose logits are the last layer's output, neither scaled nor capped.
 _PLAIN = frozenset(("codegen", "gpt2", "gptj", "llama"))
 
@@ -103,6 +106,35 @@ def decode(
 
     `input_ids`, `attention_mask`: [prompts, tokens], padded on the left, on the device of the model's input.
     """
+    with _few_threads(model):
+        return _decode(model, input_ids, attention_mask, guides, count=count, end=end, sampling=sampling)
+
+
+@contextmanager
+def _few_threads(model: Any) -> Iterator[None]:
+    """One thread for a small model on the CPU: cores that wait for each other between small products are slower
+    than one alone, ten times so when something else wants one of them."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if sum(p.numel() for p in model.parameters()) < _SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _decode(
+    model: Any,
+    input_ids: Any,
+    attention_mask: Any,
+    guides: Sequence[Guide],
+    *,
+    count: int,
+    end: int,
+    sampling: Sampling | None,
+) -> list[list[Hypothesis]]:
     import torch
 
     random = torch.Generator()

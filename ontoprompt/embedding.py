@@ -221,8 +221,8 @@ class _Bert:
 
         threads, done = torch.get_num_threads(), 0
         workers = min(threads, len(batches))
-        if workers > 1:
-            torch.set_num_threads(1)
+        # One small product gains nothing from a second core, and loses much when that one is busy.
+        torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(
                 max(1, workers), initializer=torch.set_num_threads, initargs=(1,)
