@@ -154,11 +154,9 @@ class _Speaker:
                 continue
             optional_use = int(part is not triple)
             alone = in_triples[o] + optional_use == 1 or self.uses[o] == 2
-            if self.uses[o] == in_open[o] + optional_use > 1 and alone:
+            # What leads back to itself has to be named.
+            if self.uses[o] == in_open[o] + optional_use > 1 and alone and o not in self._roots(s):
                 self.handed_on[o] = (s, p)
-                if o in self._roots(s):
-                    del self.handed_on[o]
-                    continue
                 self.left_out.add(id(part))
                 if part is not triple:
                     self.perhaps.add(o)

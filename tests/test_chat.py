@@ -151,6 +151,10 @@ def test_all_of_the_query_is_taken_and_nothing_else(query: str, around: str) -> 
     assert extract_query(around.replace("{}", query)) == query
 
 
+def test_thinking_that_was_cut_off_is_no_answer() -> None:
+    assert extract_query("<think>Perhaps SELECT ?y WHERE { ?y ?p ?z }, or") == ""
+
+
 @pytest.mark.parametrize("junk", ["{", "(", "SELECT ?x {", "```", "<think>", "'", "\\", "GROUP BY ", "( ?x"])
 def test_a_hostile_answer_costs_no_time(junk: str) -> None:
     began = time.perf_counter()

@@ -45,6 +45,8 @@ SENTENCES = {
     "ASK { dbr:Cleo a dbo:Album }": "Is it true that Cleo is an album?",
     "ASK { dbr:A dbo:height ?x . dbr:B dbo:height ?y FILTER(?x > ?y) }": "Is it true that the height of A is more than the height of B?",
     "ASK { ?x a dbo:City ; dbo:mayor dbr:Agnes }": "Is it true that X is a city and the mayor of X is Agnes?",
+    "ASK { ?x dbo:heir ?y . ?y dbo:rival ?x }": "Is it true that the rival of the heir of X is X?",
+    "ASK { ?x dbo:a ?y . ?y dbo:b ?z . ?z dbo:c ?x }": "Is it true that the c of the b of the a of X is X?",
     # Conditions.
     "SELECT ?x { ?x dbo:budget ?b FILTER(?b > 500) }": "Find everything such that its budget is more than 500.",
     "SELECT ?x { ?x dbo:budget ?b FILTER(?b >= 500 && ?b != 600) }": "Find everything such that its budget is at least 500 and its budget is not 600.",
