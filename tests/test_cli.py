@@ -568,7 +568,7 @@ def test_the_kinds_of_errors_have_the_statuses_of_the_contract() -> None:
             1: "_DefectError",
             2: "OntopromptError UsageError SourceError",
             3: "QueryError QuerySyntaxError UnsafeQueryError NoQueryError",
-            4: "GraphError QueryTimeoutError",
+            4: "GraphError QueryTimeoutError _RefusedError",
             5: "ArtifactError",
         }.items()
         for k in kinds
