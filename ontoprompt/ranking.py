@@ -62,6 +62,12 @@ _UP = frozenset(("least", "smallest", "lowest", "shortest", "fewest", "lightest"
 _LATE = frozenset(("youngest", "newest", "latest", "last"))
 _EARLY = frozenset(("oldest", "earliest", "first"))
 _TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
+# Units that graphs in SI base units do not count in; nothing converts them yet.
+_OTHER_UNIT = re.compile(
+    r"\d\s*(?:km|kilomet\w+|miles?|mi|feet|foot|ft|inch\w*|yards?|hours?|minutes?|tons?|tonnes?|pounds?|acres?|hectares?|"
+    r"square \w+)\b",
+    re.IGNORECASE,
+)
 # What asks for reasons or for instructions; `how many`, `how old` and their like ask for facts.
 _NO_FACT = re.compile(r"(?:why|how (?:do|does|did|can|could|should|to))\b", re.IGNORECASE)
 _SUPERLATIVE = re.compile(r"\b(?:most|least|first|last|\w{2,}(?:est|iest))\b", re.IGNORECASE)
@@ -256,6 +262,9 @@ def judge(
     elif result is not None and not fits(expected_answer(question), result):
         score -= 2.0
         doubts.append("the answer is of another kind than the question asks for")
+    if _OTHER_UNIT.search(question):
+        score -= 3.0
+        doubts.append("the graph may count in another unit than the question")
     if _NO_FACT.match(question):
         score -= 2.5
         doubts.append("a graph of facts does not tell why or how something is done")

@@ -507,14 +507,17 @@ def killing() -> Iterator[list[subprocess.Popen[str]]]:
 def test_ctrl_c_while_the_model_loads(
     tmp_path: Path, home: Path, graph: Path, killing: list[subprocess.Popen[str]]
 ) -> None:
-    process = _started("ask", QUESTION, "--kg", str(graph), cwd=tmp_path, home=home)
-    killing.append(process)
-    assert process.stderr is not None
-    first = process.stderr.readline()
-    assert first, "something is said while the model loads"
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    out, err = process.communicate(timeout=30)
+    for _ in range(3):
+        process = _started("ask", QUESTION, "--kg", str(graph), cwd=tmp_path, home=home)
+        killing.append(process)
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert first, "something is said while the model loads"
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=30)
+        if process.returncode != 0:  # on a busy machine the answer may come before the signal
+            break
     assert process.returncode == 130 and out == "" and err.splitlines()[-1] == "Stopped."
     assert "Traceback" not in err and "Fatal" not in err and time.monotonic() - began < 10
 

@@ -216,6 +216,16 @@ def test_confidence_falls_with_each_reason_to_doubt() -> None:
     assert judged(TWO, PLACE, score=-3.0)[0] < sure
 
 
+def test_another_unit_is_a_reason_to_doubt() -> None:
+    def confidence(question: str) -> tuple[float, tuple[str, ...]]:
+        fragment = Fragment(question, FRAGMENT.terms)
+        entry = TriedCandidate(candidate(TWO, -0.05), (), 1)
+        return judge(question, fragment, Heard((), {}), sparql.parse(TWO), entry, [entry], PLACE)
+
+    assert confidence("rivers of more than 4000 km")[0] < 0.5 < confidence("rivers of more than 4000 m")[0]
+    assert "another unit" in confidence("rivers of more than 4000 km")[1][0]
+
+
 def test_nothing_is_no_rows_no_values_or_a_lone_zero() -> None:
     zero = Value("literal", "0", "http://www.w3.org/2001/XMLSchema#integer")
     assert nothing(ResultSet("select", ("a",), ()))
