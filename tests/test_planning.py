@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,13 @@ VOCABULARY = 51_200
 def parameters(layers: int, width: int) -> int:
     """By hand: a layer has one norm, attention of four square matrices, two matrices of four times the width with
     their biases; the table, a last norm, and a head of its own with a bias."""
-    layer = 2 * width + 4 * width * width + 8 * width * width + 5 * width
+    layer = 2 * width + matrices(1, width) + 5 * width
     return layers * layer + VOCABULARY * width + 2 * width + VOCABULARY * width + VOCABULARY
+
+
+def matrices(layers: int, width: int) -> int:
+    """What is quantised: four square matrices and two of four times the width in each layer."""
+    return layers * (4 * width * width + 8 * width * width)
 
 
 def configuration(folder: Path, name: str) -> str:
@@ -68,22 +75,77 @@ def test_what_does_not_fit_one_card_goes_over_several_and_then_to_the_processor(
     assert amounts(too_small)["cpu"] > 8 and "offloaded" in too_small[-1]
 
 
-@pytest.mark.parametrize(("kind", "least", "most"), [("8bit", 0.5, 0.6), ("4bit", 0.25, 0.4)])
-def test_quantised_weights_take_their_share(tmp_path: Path, kind: str, least: float, most: float) -> None:
-    name = configuration(tmp_path, "2B")
-    whole, less = (
-        sum(amounts(plan(name, "1x80GiB")).values()),
-        sum(amounts(plan(name, "1x80GiB", kind)).values()),
-    )
-    assert least < less / whole < most
+# A 4-bit weight is half a byte and its share of a float32 for each block of 64.
+@pytest.mark.parametrize(("kind", "each"), [("8bit", 1.0), ("4bit", 0.5625)])
+@pytest.mark.parametrize("name", SHAPES)
+def test_quantised_weights_take_their_share(tmp_path: Path, kind: str, each: float, name: str) -> None:
+    layers, width, _ = SHAPES[name]
+    inside = matrices(layers, width)
+    whole = inside * each + (parameters(layers, width) - inside) * 2
+    lines = plan(configuration(tmp_path, name), "1x80GiB", kind)
+    assert f"{whole / 1024**3:.2f} GiB of weights in {kind}" in lines[0]
+    assert sum(amounts(lines).values()) == pytest.approx(whole / 1024**3, abs=0.01)
 
 
-def test_nothing_is_said_beside_the_plan(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    plan(configuration(tmp_path, "350M"), "1x8GiB")
+@pytest.mark.parametrize("kind", [None, "8bit", "4bit"])
+@pytest.mark.parametrize("gpus", ["1x2GiB", "2x2GiB", "3x3GiB", "2x7GB", "11x1.5GiB"])
+def test_no_card_is_filled_beyond_nine_tenths(tmp_path: Path, gpus: str, kind: str | None) -> None:
+    count, size = re.match(r"(\d+)x([\d.]+)", gpus).groups()  # type: ignore[union-attr]
+    card = float(size) * (0.9 if gpus.endswith("GiB") else 0.9 * 1000**3 / 1024**3)
+    lines = plan(configuration(tmp_path, "6B"), gpus, kind)
+    loads = amounts(lines)
+    cards = [where for where in loads if where.isdigit()]
+    assert len(cards) <= int(count) and cards == sorted(cards, key=int)
+    assert all(loads[where] <= card + 0.005 for where in cards)
+    assert ("cpu" in loads) == lines[-1].startswith("Does not fit")
+    # What is left for the processor would not have fitted as a whole.
+    assert "cpu" not in loads or sum(loads.values()) > 0.75 * card * int(count)
+
+
+@pytest.mark.parametrize(
+    "name", ["Salesforce/codegen-350M-multi", "codegen-2B-mono", "NumbersStation/nsql-6B", "codegen-16B-nl"]
+)
+def test_the_codegen_shapes_need_no_network(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(socket, "socket", None)
+    shape = SHAPES[re.search(r"\d+[MB]", name)[0]]  # type: ignore[index]
+    lines = plan(name, "1x80GiB")
+    assert lines[0].startswith(f"{name}: {parameters(*shape[:2]) / 1e6:,.0f} M parameters")
+
+
+def test_a_hub_that_does_not_answer_is_given_up_at_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    began = time.monotonic()
+    with pytest.raises(ArtifactError, match="'nobody/nothing' could not be had"):
+        plan("nobody/nothing", "1x8GiB")
+    assert time.monotonic() - began < 10
     assert "".join(capfd.readouterr()) == ""
 
 
-@pytest.mark.parametrize("gpus", ["", "24GiB", "0x24GiB", "2x", "2x0GiB", "twox24GiB"])
+def test_code_that_a_configuration_names_is_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "was_run"
+    (tmp_path / "own.py").write_text(f"open({str(mark)!r}, 'w')\nclass Own: pass\n")
+    own = {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": own}))
+    with pytest.raises(ArtifactError, match="could not be had"):
+        plan(str(tmp_path), "1x8GiB")
+    assert not mark.exists()
+
+
+def test_nothing_is_said_beside_the_plan(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    plan(configuration(tmp_path, "350M"), "2x8GiB")
+    assert caplog.records == [] and "".join(capfd.readouterr()) == ""
+
+
+@pytest.mark.parametrize(
+    "gpus", ["", "24GiB", "0x24GiB", "2x", "2x0GiB", "twox24GiB", "1x24", "-1x24GiB", "1000x1GiB"]
+)
 def test_gpus_that_are_no_gpus(tmp_path: Path, gpus: str) -> None:
     with pytest.raises(UsageError, match="how many GPUs"):
         plan(configuration(tmp_path, "350M"), gpus)
