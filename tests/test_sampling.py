@@ -21,10 +21,12 @@ DBO, WDT = "http://dbpedia.org/ontology/", "http://www.wikidata.org/prop/direct/
 NAMES = ("capital", "mayor", "river", "owner")
 GOLD = tuple(Term(DBO + name, "object_property", name) for name in NAMES)
 HEADED = Term(WDT + "P6", "property", "head of government")
-CLASSES = (Term(DBO + "City", "class", "city"), Term(DBO + "Lake", "class", "lake"))
+CLASSES = (Term(DBO + "City", "class", "city"), Term(DBO + "BodyOfWater", "class", "lake"))
 # Other properties of the same name: nothing in a prompt would tell them from the right ones.
 TWINS = tuple(Term("http://dbpedia.org/property/" + name, "property", name) for name in NAMES)
-OTHERS = tuple(Term(f"{DBO}other{n}", "datatype_property", f"other{n}") for n in range(30))
+OTHERS = tuple(
+    Term(f"{DBO}other{n}", "datatype_property", f"other{n}", range=(CLASSES[1].iri,)) for n in range(30)
+)
 FOREIGN = tuple(Term(f"{WDT}P{n}", "property", f"foreign{n}") for n in range(100, 115))
 NEAR = tuple(Term(f"{DBO}near{n}", "datatype_property", f"near{n}") for n in range(20))
 POOL = (*GOLD, *TWINS, *OTHERS, *FOREIGN, *CLASSES, HEADED)
@@ -166,10 +168,13 @@ def test_distractors_are_those_that_retrieval_finds_and_never_bear_the_name_of_a
     assert from_near > 2 * from_pool > 0
 
 
-def test_of_what_retrieval_finds_the_best_come_most() -> None:
+def test_of_what_retrieval_finds_the_best_come_most_but_not_always() -> None:
     drawn = sampler(PAIRS[0], near={PAIRS[0].pair.question: NEAR})
-    labels = [label for prompt, _ in examples(drawn, 300) for label in beside(prompt, "capital")]
+    draws = [beside(prompt, "capital") for prompt, _ in examples(drawn, 300)]
+    labels = [label for draw in draws for label in draw]
     assert labels.count("near0") > 3 * labels.count("near12")
+    # A graph that uses a part of the vocabulary has retrieval reach further down.
+    assert sum("near0" not in draw and "near3" in draw for draw in draws) > 10
 
 
 def test_without_retrieval_they_are_any_terms_but_those_of_the_same_name() -> None:
@@ -182,6 +187,9 @@ def test_without_retrieval_they_are_any_terms_but_those_of_the_same_name() -> No
         assert len(beside(prompt, name)) <= CONFIG.max_distractors
         seen |= beside(prompt, name)
     assert {"city", "lake"} <= seen and len(seen) > 25
+    # Classes that only a distractor leads to are called by their labels too.
+    others = re.findall(r"^ +p\d+ other\d+ : (.*)$", "\n".join(prompts), re.MULTILINE)
+    assert set(others) == {"lake"}
 
 
 def test_what_another_question_finds_is_not_shown() -> None:
@@ -300,6 +308,9 @@ def test_a_batch_is_short_to_long_and_holds_nothing_that_is_too_long() -> None:
         assert all("very" not in read(drawn, e)[0] for e in batch)
         sizes.append(len(batch))
     assert max(sizes) <= 1800 // 90 and 8 < min(sizes) < 20  # a quarter was drawn and left out
+    wordy = pair(f"Which {words[:500]} river does Norway have?", "SELECT ?x { dbr:Norway dbo:river ?x }")
+    whole = sampler(wordy, config=replace(CONFIG, tokens_per_batch=1800)).batch(random, 1.0)
+    assert len(whole) == 20 and all(100 < len(e.ids) < 400 for e in whole)
     small = sampler(*PAIRS, config=replace(CONFIG, tokens_per_batch=90))
     assert len(small.batch(random, 0.0)) == 8
 
