@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,12 +162,14 @@ def _spread(model: Any, count: int, room: float, quantize: str | None) -> Mappin
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """accelerate warns of each card that is not in this computer."""
+    """accelerate warns of each card that is not in this computer, and of buffers when some weights find no room."""
     logger = logging.getLogger("accelerate.utils.modeling")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     finally:
         logger.setLevel(level)
 

@@ -137,10 +137,13 @@ def test_code_that_a_configuration_names_is_not_run(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_beside_the_plan(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
-    plan(configuration(tmp_path, "350M"), "2x8GiB")
-    assert caplog.records == [] and "".join(capfd.readouterr()) == ""
+    plan(configuration(tmp_path, "350M"), "2x0.1GiB")
+    assert caplog.records == [] and len(recwarn) == 0 and "".join(capfd.readouterr()) == ""
 
 
 @pytest.mark.parametrize(
