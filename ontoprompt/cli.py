@@ -221,6 +221,9 @@ def _options(settings: Settings, pins: Any, execute: bool, index: Any, question:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSON lines of question and sparql: trains the adapter, kept as worked examples.",
 )
+@click.option(
+    "--adapt", is_flag=True, help="Train an adapter without questions, on some made from the vocabulary."
+)
 @guarded
 def index(
     progress: Progress,
@@ -230,21 +233,25 @@ def index(
     encoder: str,
     entities: str | None,
     pairs: Path | None,
+    adapt: bool,
 ) -> None:
     """Build an index of the vocabulary in SOURCEs (files, folders, endpoints); without one, the default index again."""
     from .indexing import build
 
     progress("opening the encoder", 0, None)
-    folder, terms, seconds = build(
+    built = build(
         sources,
         name=name,
         out=out,
         encoder=encoder,
         entities=entities,
         pairs=pairs,
+        adapt=adapt,
         progress=progress,
     )
-    click.echo(f"{folder}: {terms:,} terms in {seconds:.1f} s")
+    click.echo(f"{built.folder}: {built.terms:,} terms in {built.seconds:.1f} s")
+    if built.adaptation is not None:
+        click.echo(str(built.adaptation))
 
 
 @main.command()

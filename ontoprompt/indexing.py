@@ -6,7 +6,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .embedding import Adapter, Encoder, load_encoder
 from .errors import ArtifactError, QueryError, UsageError
@@ -15,7 +17,21 @@ from .index import build_index
 from .ontology import Ontology, load_ontology, ontology_from_store
 from .settings import bundled, default_graph, default_index_dir, named_index_dir
 
+if TYPE_CHECKING:
+    from .unlabelled import Adaptation
+
 Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An index that was built: its folder, the number of its terms, the seconds taken, and what came of `adapt`
+    where that was asked for."""
+
+    folder: Path
+    terms: int
+    seconds: float
+    adaptation: Adaptation | None = None
 
 
 def build(
@@ -26,15 +42,26 @@ def build(
     encoder: str = "default",
     entities: str | None = None,
     pairs: Path | None = None,
+    adapt: bool = False,
     progress: Progress | None = None,
-) -> tuple[Path, int, float]:
-    """Build an index; returns its folder, the number of terms and the seconds taken.
+) -> Built:
+    """Build an index.
 
-    `pairs` trains an adapter and is kept with the index as worked examples. The default index keeps the
-    adapter that it ships with.
+    `pairs` trains an adapter and is kept with the index as worked examples; `adapt` trains one without
+    questions, on some made from the vocabulary, and keeps it only if it helps. The default index keeps the adapter
+    that it ships with. Raises UsageError for flags that do not go together.
     """
     if name and out:
         raise UsageError("--name and --out exclude each other.", "Give one of them.")
+    if adapt and pairs is not None:
+        raise UsageError(
+            "--adapt and --pairs exclude each other.", "Give --pairs where you have questions, else --adapt."
+        )
+    if adapt and not sources:
+        raise UsageError(
+            "--adapt needs a vocabulary: the default index has an adapter trained on people's questions.",
+            "Name a SOURCE.",
+        )
     began = time.monotonic()
     default = not sources
     if sources and not (name or out):
@@ -42,8 +69,13 @@ def build(
     folder = out or (named_index_dir(name) if name else default_index_dir())
     ontology = _ontology(sources, progress)
     loaded = load_encoder(encoder)
-    adapter = None
-    if pairs is not None:
+    adapter = adaptation = None
+    if adapt:
+        from .unlabelled import adapt as train_without_questions
+
+        adaptation = train_without_questions(ontology, loaded, progress=progress)
+        adapter = adaptation.adapter
+    elif pairs is not None:
         adapter = _trained_adapter(pairs, ontology, loaded, progress)
     elif default and encoder == "default" and (default_index_dir() / "adapter.safetensors").is_file():
         adapter = Adapter.load(default_index_dir() / "adapter.safetensors")
@@ -53,7 +85,7 @@ def build(
     )
     if pairs is not None:
         _keep_examples(pairs, folder)
-    return folder, len(index.terms), time.monotonic() - began
+    return Built(folder, len(index.terms), time.monotonic() - began, adaptation)
 
 
 def _trained_adapter(pairs: Path, ontology: Ontology, encoder: Encoder, progress: Progress | None) -> Adapter:

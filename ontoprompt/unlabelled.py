@@ -1,0 +1,155 @@
+"""An adapter for a vocabulary without labelled questions: learned from invented ones, kept only where it helps.
+
+What is learned (`adapting.train_adapter`, from the identity) is averaged with the encoder as it is and with the
+adapters that ship, which saw people's questions about DBpedia and Wikidata: those know how people ask, the new
+one knows what this vocabulary asks for. Only the shipped matrices are taken, not what they know of single terms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .adapting import Recipe, train_adapter
+from .embedding import DEFAULT_ENCODER, Adapter, Encoder, Progress, Vectors
+from .index import term_features, term_texts
+from .invention import Invented, invented_questions
+from .ontology import Ontology
+from .settings import default_index_dir
+
+_PER_TERM = 30
+_FEWEST, _MOST = 800, 4000
+_HELD_OUT = 300
+# Words are not left out: another question is worth more than the same one thinned.
+_RECIPE = Recipe(epochs=10, batch=128, rate=1e-3, word_dropout=0.0)
+
+Places = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """What came of it. `adapter`: None where the plain encoder stays; `before`, `after`: the share of the `held_out`
+    invented questions, which were not learned from, that have all their terms among the first `k`."""
+
+    adapter: Adapter | None
+    questions: int
+    held_out: int
+    k: int
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        """One sentence for the user."""
+        if not self.questions:
+            return "No adapter: no term has a label in words, so no question could be made. The plain encoder stays."
+        found = (
+            f"all terms of a question among the first {self.k}: {self.before:.2f} before, {self.after:.2f} after "
+            f"({self.held_out} held out)"
+        )
+        if self.adapter is None:
+            return f"No adapter: {self.questions:,} made questions did not help, {found}. The plain encoder stays."
+        return f"Adapter trained on {self.questions:,} made questions; {found}"
+
+
+def adapt(
+    ontology: Ontology, encoder: Encoder, *, seed: int = 0, progress: Progress | None = None
+) -> Adaptation:
+    """Train an adapter for the ontology's terms; the same ontology, encoder and seed give the same one."""
+    count = min(max(_PER_TERM * len(ontology), _FEWEST), _MOST)
+    if progress is not None:
+        progress("making questions", 0, count)
+    made = list(dict.fromkeys(invented_questions(ontology, count + _HELD_OUT, seed=seed)))
+    held_out, questions = made[:_HELD_OUT], made[_HELD_OUT:]
+    k = 5 if len(ontology) > 20 else 3
+    if not questions:
+        return Adaptation(None, 0, 0, k, 0.0, 0.0)
+    encoder, recipe = _Remembering(encoder), replace(_RECIPE, seed=seed)
+    learned = train_adapter(questions, ontology.terms, encoder, recipe=recipe, progress=progress)
+    adapter = _averaged(learned, encoder, _share(len(questions), len(ontology)))
+    before, after = _found(ontology, encoder, held_out, k, (None, adapter))
+    return Adaptation(adapter if after > before else None, len(questions), len(held_out), k, before, after)
+
+
+class _Remembering:
+    """An encoder that encodes no text twice: the forms of a question that training wants are often the same."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder, self._known = encoder, dict[str, Vectors]()
+        self.name, self.dimension, self.fingerprint = encoder.name, encoder.dimension, encoder.fingerprint
+
+    def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._encoder.encode(new, progress=progress), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+
+def _share(questions: int, terms: int) -> float:
+    """How much the learned adapter counts beside what it is averaged with: the more, the more questions a term was
+    asked for in. Chosen on vocabularies from 15 to 9,471 terms (bench/LOG.md)."""
+    return min(0.9, max(0.4, 0.6 + 0.18 * math.log10(questions / terms)))
+
+
+def _averaged(learned: Adapter, encoder: Encoder, share: float) -> Adapter:
+    """`share` of the learned adapter; the rest is the shipped ones, or the identity where they are of another encoder.
+    Both matrices of an adapter act on the question, so what is averaged is their product."""
+    width = encoder.dimension
+    eye = np.eye(width, dtype=np.float32)
+    shipped = _shipped() if encoder.name == DEFAULT_ENCODER else []
+    products = [adapter.question @ adapter.term.T for adapter in shipped] or [eye]
+    product = share * (learned.question @ learned.term.T) + (1 - share) * np.mean(products, axis=0)
+    return Adapter(
+        product.astype(np.float32),
+        eye,
+        share * learned.prior,
+        {iri: share * bias for iri, bias in learned.bias.items()},
+    )
+
+
+def _shipped() -> list[Adapter]:
+    """The adapters that lie in the package."""
+    places = (
+        default_index_dir() / "adapter.safetensors",
+        Path(__file__).parent / "data" / "adapters" / "wikidata.safetensors",
+    )
+    return [Adapter.load(place) for place in places if place.is_file()]
+
+
+def _found(
+    ontology: Ontology,
+    encoder: Encoder,
+    asked: Sequence[Invented],
+    k: int,
+    adapters: Sequence[Adapter | None],
+) -> list[float]:
+    """For each adapter (None: the plain encoder) the share of questions that have all their terms among the first k."""
+    texts = [term_texts(term) for term in ontology.terms]
+    first = np.cumsum([0] + [len(some) for some in texts[:-1]], dtype=np.int64)
+    rows = encoder.encode([text for some in texts for text in some])
+    questions = encoder.encode([question for question, _ in asked])
+    place = {term.iri: number for number, term in enumerate(ontology.terms)}
+    gold = [[place[iri] for iri in iris] for _, iris in asked]
+    shares = []
+    for adapter in adapters:
+        scores = _scores(ontology, questions, rows, first, adapter)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        shares.append(float(np.mean([set(g) <= set(o) for g, o in zip(gold, order.tolist(), strict=True)])))
+    return shares
+
+
+def _scores(
+    ontology: Ontology, questions: Vectors, rows: Vectors, first: Places, adapter: Adapter | None
+) -> Vectors:
+    """(questions, terms), as the index scores: a term by its best text, with what the adapter knows of it."""
+    if adapter is None:
+        return np.maximum.reduceat(questions @ rows.T, first, axis=1)
+    words = np.maximum.reduceat(adapter.apply_question(questions) @ adapter.apply_term(rows).T, first, axis=1)
+    features = term_features(ontology.terms, adapter)
+    asked = np.concatenate([questions, np.ones((len(questions), 1), np.float32)], 1)
+    known = (asked @ adapter.prior) @ features[:, : adapter.prior.shape[1]].T
+    scores: Vectors = words + known + features[:, -1]
+    return scores
