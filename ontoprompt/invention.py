@@ -27,17 +27,12 @@ _NUMBER = re.compile(r"#(\w*[iI]nteger|double|float|decimal|int|long|short|byte)
 _TIME = re.compile(r"#(date|dateTime|gYear|gYearMonth|gMonth|time)$")
 _TIME_WORD = re.compile(r"\b(year|date|month|day|time|when)\b")
 _COUNT_WORD = re.compile(r"^(?:number of|num|amount of|count of|total) (.+)$|^(.+) (?:count|total)$")
-_PEOPLE = re.compile(
-    r"\b(person|people|agent|creator|author|human|user|player|student|employee|member|artist|singer|teacher)\b"
-)
+_PEOPLE = re.compile(r"\b(person|people|agent|creator|author|human|user|player|student|employee|member)\b")
 _PLACES = re.compile(r"\b(place|location|city|country|region|address|town|settlement|area)\b")
-_NAME = re.compile(r"\b(name|title|label)\b")
 _RELATIVE = ("by", "in", "at", "on", "from", "to", "with", "for", "of")
-# The last: `ref-` opens the name that W3C's Direct Mapping of relational data gives a foreign key.
+# `ref-` opens the name that W3C's Direct Mapping of relational data gives a foreign key.
 _LEADING = re.compile(r"^(?:has|have|is|was|ref|fk) (?=\w)")
 _LONGEST_WALK = 5
-# How often
-_TYPED_BETWEEN, _NAMED, _UNSAID, _NAME_ALONE = 0.35, 0.35, 0.12, 0.25
 
 _OPENINGS = (
     "what is {x}?", "what are {x}?", "what's {x}?", "{x}", "{x}?", "give me {x}", "show {x}", "list {x}", "find {x}",
@@ -55,8 +50,6 @@ _COUNTS = (
 )  # fmt: skip
 _MOST = ("highest", "largest", "most", "lowest", "smallest", "best", "latest", "earliest", "maximum", "minimum", "average", "total", "top", "least")  # fmt: skip
 _LINKS = ("of", "for", "in", "with", "by", "on", "from", "at", "that belong to", "used by", "related to", "having", "who have", "that have", "among")  # fmt: skip
-# Between a thing and the value of a property that is not named.
-_BARE = ("of", "in", "by", "from", "for", "on", "with", "at")
 _FIRST = ("Ada", "Ben", "Chloe", "Dan", "Elena", "Femi", "Grace", "Hugo", "Ines", "Kofi", "Lena", "Maria", "Noah", "Olga", "Qi", "Tara")  # fmt: skip
 _LAST = ("Abbott", "Bauer", "Costa", "Diaz", "Evans", "Fischer", "Ito", "Kumar", "Lopez", "Meyer", "Novak", "Okafor", "Park", "Rossi", "Wang", "Xu")  # fmt: skip
 _TOPICS = tuple(sorted(word for word in COMMON_WORDS if len(word) > 4 and word.isalpha()))
@@ -64,7 +57,7 @@ _TOPICS = tuple(sorted(word for word in COMMON_WORDS if len(word) > 4 and word.i
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A property from a class to a class; `forward`: whether it is walked from its domain to its range."""
+    """A property from a class, in its domain, to a class in its range."""
 
     source: str
     target: str
@@ -102,26 +95,6 @@ class QuestionWriter:
         (kind,) = rng.choices(list(kinds), list(kinds.values()))
         text, terms = kind(focus)
         return self._style(text), tuple(sorted(set(terms)))
-
-    def naming(self, iri: str) -> list[str]:
-        """The properties that a thing of a class is named by, where a query may have to compare a name: `name`, `title`,
-        or called as the class itself."""
-        own = self.own.get(iri, ())
-        said = (
-            {_spoken(self.terms[iri].label), _singular(_spoken(self.terms[iri].label))}
-            if iri in self.terms
-            else set()
-        )
-        return [
-            t.iri
-            for t in own
-            if t.kind == "datatype_property" and (_NAME.search(_spoken(t.label)) or _spoken(t.label) in said)
-        ]
-
-    def named(self, iri: str) -> list[str]:
-        """What a query needs beside the class to find a thing of it by name: often nothing, sometimes what names it."""
-        naming = self.naming(iri)
-        return [self.rng.choice(naming)] if naming and self.rng.random() < _NAMED else []
 
     # --- words -----------------------------------------------------------------------------------------------
 
@@ -192,7 +165,6 @@ class QuestionWriter:
                 needed.append(owner)
                 c = self.noun(owner)
                 if rng.random() < 0.6:
-                    needed += self.named(owner)
                     x = self.pick((f"the {c} {x}", f"{c} {x}", f"{x} {c}", f"the {c} called {x}"))
                 else:
                     x = self.pick((f"the {c}", f"all {c}", f"each {c}", f"every {c}"))
@@ -261,8 +233,6 @@ class QuestionWriter:
     def _have(self, term: Term) -> str:
         """A clause for the things that have a certain value of a property."""
         said, x = self.label(term), self.name()
-        if self.rng.random() < _UNSAID:
-            return f"{self.pick(_BARE)} {x}"
         head, _, last = said.rpartition(" ")
         if last in _RELATIVE and head and self.rng.random() < 0.7:
             return self.pick((f"{said} {x}", f"that are {said} {x}", f"which were {said} {x}", f"{x} {head}"))
@@ -346,10 +316,7 @@ class QuestionWriter:
                 degree[end] = degree.get(end, 0) + 1
         ends = [c for c, count in degree.items() if count < 2] or list(degree)
         rng.shuffle(ends)
-        # What lies between is typed in the queries of some graphs and not in those of others.
         needed = [step.iri for step in walked]
-        if rng.random() < _TYPED_BETWEEN:
-            needed += degree
         said = [self._asked_end(ends[0], needed)] + [self._given_end(end, needed) for end in ends[1:]]
         if focus.kind != "class" and focus.iri not in needed:
             needed.append(focus.iri)
@@ -374,9 +341,7 @@ class QuestionWriter:
         return self.pick((f"{self.label(value)} of {noun}", f"{noun} {self._have(value)}"))
 
     def _given_end(self, end: str, needed: list[str]) -> str:
-        """The class at another end of a walk: a name with or without the class, the class alone, or some of it."""
-        if self.rng.random() < _NAME_ALONE:
-            return self.name()
+        """The class at another end of a walk: one of it by name, some of it, or all."""
         needed.append(end)
         noun = self.noun(end, False)
         values = self._values(end)
@@ -386,7 +351,6 @@ class QuestionWriter:
             return f"{noun} {self._have(value)}"
         if self.rng.random() < 0.25:
             return self.noun(end)
-        needed += self.named(end)
         return self.pick((f"{noun} {self.name()}", f"{self.name()} {noun}", f"the {self.name()} {noun}"))
 
     def _values(self, owner: str) -> list[Term]:

@@ -22,11 +22,14 @@ from .invention import Invented, invented_questions
 from .ontology import Ontology
 from .settings import default_index_dir
 
-_PER_TERM = 30
+_PER_TERM = 12
 _FEWEST, _MOST = 800, 4000
 _HELD_OUT = 300
+_TOO_FEW = 50
+_SMALL = 20
+_MOST_TERMS = 50_000
 # Words are not left out: another question is worth more than the same one thinned.
-_RECIPE = Recipe(epochs=10, batch=128, rate=1e-3, word_dropout=0.0)
+_RECIPE = Recipe(epochs=15, batch=128, rate=1e-3, word_dropout=0.0)
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -34,45 +37,57 @@ Places = np.ndarray[Any, np.dtype[np.int64]]
 @dataclass(frozen=True, slots=True)
 class Adaptation:
     """What came of it. `adapter`: None where the plain encoder stays; `before`, `after`: the share of the `held_out`
-    invented questions, which were not learned from, that have all their terms among the first `k`."""
+    made questions, which were not learned from, that have all their terms among the first `k`; `reason`: why nothing was
+    trained, if so."""
 
     adapter: Adapter | None
-    questions: int
-    held_out: int
-    k: int
-    before: float
-    after: float
+    questions: int = 0
+    held_out: int = 0
+    k: int = 0
+    before: float = 0.0
+    after: float = 0.0
+    reason: str = ""
 
     def __str__(self) -> str:
-        """One sentence for the user."""
-        if not self.questions:
-            return "No adapter: no term has a label in words, so no question could be made. The plain encoder stays."
+        """A sentence or two for the user."""
+        if self.reason:
+            return f"No adapter: {self.reason}. The plain encoder stays."
         found = (
-            f"all terms of a question among the first {self.k}: {self.before:.2f} before, {self.after:.2f} after "
-            f"({self.held_out} held out)"
+            f"of {self.held_out} more, {self.before:.2f} had all their terms among the first {self.k} before and "
+            f"{self.after:.2f} after"
         )
         if self.adapter is None:
-            return f"No adapter: {self.questions:,} made questions did not help, {found}. The plain encoder stays."
-        return f"Adapter trained on {self.questions:,} made questions; {found}"
+            return f"No adapter: {self.questions:,} questions made from the vocabulary did not help; {found}. The plain encoder stays."
+        return f"Adapter trained on {self.questions:,} questions made from the vocabulary; {found}."
 
 
 def adapt(
     ontology: Ontology, encoder: Encoder, *, seed: int = 0, progress: Progress | None = None
 ) -> Adaptation:
-    """Train an adapter for the ontology's terms; the same ontology, encoder and seed give the same one."""
-    count = min(max(_PER_TERM * len(ontology), _FEWEST), _MOST)
+    """Train an adapter for the ontology's terms; the same ontology, encoder and seed give the same one.
+
+    Time grows with the questions made (12 a term, at least 800, at most 4,000) and with the terms, all of which
+    are compared at every step: above 50,000 none is trained.
+    """
+    if len(ontology) > _MOST_TERMS:
+        return Adaptation(None, reason=f"it is trained for {_MOST_TERMS:,} terms at most")
+    count = min(max(_PER_TERM * len(ontology), _FEWEST), _MOST) + _HELD_OUT
     if progress is not None:
         progress("making questions", 0, count)
-    made = list(dict.fromkeys(invented_questions(ontology, count + _HELD_OUT, seed=seed)))
-    held_out, questions = made[:_HELD_OUT], made[_HELD_OUT:]
-    k = 5 if len(ontology) > 20 else 3
-    if not questions:
-        return Adaptation(None, 0, 0, k, 0.0, 0.0)
+    made = list(dict.fromkeys(invented_questions(ontology, count, seed=seed)))
+    if progress is not None:
+        progress("making questions", count, count)
+    if len(made) < _TOO_FEW:
+        return Adaptation(None, reason="the labels of its terms are not enough to make questions from")
+    held = min(_HELD_OUT, len(made) // 4)
+    held_out, questions = made[:held], made[held:]
     encoder, recipe = _Remembering(encoder), replace(_RECIPE, seed=seed)
     learned = train_adapter(questions, ontology.terms, encoder, recipe=recipe, progress=progress)
     adapter = _averaged(learned, encoder, _share(len(questions), len(ontology)))
+    k = 5 if len(ontology) > _SMALL else 3
     before, after = _found(ontology, encoder, held_out, k, (None, adapter))
-    return Adaptation(adapter if after > before else None, len(questions), len(held_out), k, before, after)
+    kept = adapter if after > before else None
+    return Adaptation(kept, len(questions), len(held_out), k, before, after)
 
 
 class _Remembering:
@@ -84,7 +99,8 @@ class _Remembering:
 
     def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(zip(new, self._encoder.encode(new, progress=progress), strict=True))
+        if new:
+            self._known.update(zip(new, self._encoder.encode(new, progress=progress), strict=True))
         return np.stack([self._known[text] for text in texts])
 
 
