@@ -10,8 +10,8 @@ written, because its gold names what no table knows, counts as wrong and is list
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol
 
 from bench.arguments import Progress, mean, parser_of, questions_of, show, write_rows
 from bench.datasets import Question
@@ -21,6 +21,7 @@ from bench.runs import sentences
 from bench.writing import Writer, Written
 from ontoprompt import sparql
 from ontoprompt.errors import QueryError
+from ontoprompt.fragment import Fragment
 from ontoprompt.generation import LoadOptions, open_generator
 
 
@@ -163,7 +164,13 @@ def main() -> None:
         show(result, arguments.json)
 
 
-def scored_row(written: Written, graph: str, seed: int, linking: Linking) -> dict[str, Any]:
+class Knows(Protocol):
+    """Tells the IRIs that a query over a fragment may name."""
+
+    def known(self, fragment: Fragment) -> Collection[str]: ...
+
+
+def scored_row(written: Written, graph: str, seed: int, linking: Knows) -> dict[str, Any]:
     """The row of a written question; one whose gold does not parse is left out."""
     try:
         gold = sparql.parse(written.linked.question.query)

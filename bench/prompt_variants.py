@@ -4,30 +4,32 @@
         --examples 0,3 --model default --linking pool --limit 500 --seed 0 --out DIR
 
 Every question is asked in every variant, with each number of worked examples (the nearest pairs of the training split).
-The folder holds settings, a row for each of them and the report; killed, the same command goes on with it.
+The folder holds settings, a row for each of them and the report; killed, the same command goes on with it. `--ray` spreads
+the work over a cluster (see `bench.spread`).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from bench.arguments import Asked, Progress, parser_of, questions_of, show
 from bench.datasets import find_dataset, read_dataset
-from bench.generation import left_out_row, link_all, scored_row, summary
-from bench.links import Linked, Linking
+from bench.generation import left_out_row, link_all, summary
 from bench.report import write_report
-from bench.runs import Cache, Run, read_rows, sentences
-from bench.writing import Writer
+from bench.runs import Run, read_rows, sentences
+from bench.spread import Part, Recipe, Worker, check_cluster, spread
 from ontoprompt.errors import UsageError
-from ontoprompt.generation import LoadOptions, open_generator
+from ontoprompt.fragment import Fragment
+from ontoprompt.generation import LoadOptions
 from ontoprompt.pairs import Pair
 from ontoprompt.prompts import VARIANTS
-from ontoprompt.settings import user_data_dir
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quantize", choices=("4bit", "8bit"), help="needs a GPU")
     made.add_argument("--device-map", help="auto spreads the model over the devices that there are")
     made.add_argument("--trust-remote-code", action="store_true")
+    made.add_argument("--ray", metavar="ADDRESS", help="spread over a Ray cluster: its address, or local")
+    made.add_argument(
+        "--workers", type=int, metavar="N", help="of that cluster; by default one a GPU or core"
+    )
     made.add_argument("--out", type=Path, required=True, metavar="DIR")
     return made
 
@@ -49,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
 def compare(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
     """Run what the arguments say, or go on with it; the figures by variant and number of examples."""
     variants, counts = _names(arguments.variants), _numbers(arguments.examples)
+    if arguments.workers is not None and (arguments.workers < 1 or not arguments.ray):
+        raise UsageError("--workers goes with --ray, and is at least 1.", "Give --ray local --workers 2.")
+    if arguments.ray:
+        check_cluster(arguments.ray)
     asked = questions_of(arguments)
     settings = {
         **asked.settings,
@@ -91,65 +101,55 @@ def fill(
     left_out = Counter(asked.left_out)
     linkings, linked = link_all(asked.questions, arguments)
     closed = arguments.linking in ("closed", "full")
-    for x in linked:
-        if x.left_out:
-            left_out[x.left_out] += 1
+    left_out.update(x.left_out for x in linked if x.left_out)
     progress = Progress(len(linked) * len(variants) * len(counts), arguments.json)
-    writers = _writers(arguments, asked, max(counts))
-    for variant in variants:
-        for count in counts:
-            for graph, linking in linkings.items():
-                todo = []
-                for x in linked:
-                    if x.question.graph != graph:
-                        continue
-                    if (variant, count, x.question.id) in run.done:
-                        progress.tick(variant)
-                    elif x.left_out and not closed:
-                        run.add(
-                            {"variant": variant, "examples": count, **left_out_row(x.question, x.left_out)}
-                        )
-                        progress.tick(variant)
-                    else:
-                        todo.append(x)
-                if todo:
-                    for row in _written(writers(variant, count), todo, graph, arguments.seed, linking):
-                        run.add({"variant": variant, "examples": count, **row})
-                        progress.tick(variant)
+    parts = []
+    for variant, count, graph in product(variants, counts, linkings):
+        todo = []
+        for x in linked:
+            if x.question.graph != graph:
+                continue
+            if (variant, count, x.question.id) in run.done:
+                progress.tick(variant)
+            elif x.left_out and not closed:
+                run.add({"variant": variant, "examples": count, **left_out_row(x.question, x.left_out)})
+                progress.tick(variant)
+            else:
+                todo.append(x)
+        if todo:
+            parts.append(Part(variant, count, graph, tuple(todo)))
+    if parts:
+        terms = {graph: linking.known(Fragment("")) for graph, linking in linkings.items()}
+        for row in _rows(_recipe(arguments, asked, terms, max(counts)), parts, arguments):
+            run.add(row)
+            progress.tick(row["variant"])
     return left_out
 
 
-def _written(
-    writer: Writer, linked: Sequence[Linked], graph: str, seed: int, linking: Linking
-) -> Iterator[dict[str, Any]]:
-    for written in writer.write(linked):
-        yield scored_row(written, graph, seed, linking)
+def _rows(recipe: Recipe, parts: Sequence[Part], arguments: Any) -> Iterator[dict[str, Any]]:
+    """The rows of parts, from this process or from a cluster."""
+    if arguments.ray:
+        return spread(recipe, parts, arguments.ray, arguments.workers, quiet=arguments.json)
+    worker = Worker(recipe)
+    return (row for part in parts for row in worker.write(part))
 
 
-def _writers(arguments: Any, asked: Asked, most_examples: int) -> Callable[[str, int], Writer]:
-    """What makes the writer of a variant and a number of examples, with one generator for all."""
-    options = LoadOptions(
-        dtype=arguments.dtype,
-        quantize=arguments.quantize,
-        device_map=arguments.device_map,
-        trust_remote_code=arguments.trust_remote_code,
+def _recipe(arguments: Any, asked: Asked, terms: Mapping[str, frozenset[str]], most_examples: int) -> Recipe:
+    return Recipe(
+        arguments.model,
+        LoadOptions(
+            dtype=arguments.dtype,
+            quantize=arguments.quantize,
+            device_map=arguments.device_map,
+            trust_remote_code=arguments.trust_remote_code,
+        ),
+        beams=arguments.candidates,
+        constrained=not arguments.free,
+        seed=arguments.seed,
+        terms=terms,
+        pairs=tuple(_training_pairs(asked, arguments)) if most_examples else (),
+        offline=os.environ.get("HF_HUB_OFFLINE") == "1",
     )
-    generator = open_generator(arguments.model, options)
-    cache = Cache(user_data_dir() / "bench" / "generations")
-    pairs = _training_pairs(asked, arguments) if most_examples else []
-
-    def writer(variant: str, count: int) -> Writer:
-        return Writer(
-            generator,
-            variant,
-            beams=arguments.candidates,
-            pairs=pairs,
-            examples=count,
-            constrained=not arguments.free,
-            cache=cache,
-        )
-
-    return writer
 
 
 def _training_pairs(asked: Asked, arguments: Any) -> list[Pair]:

@@ -47,7 +47,8 @@ class Writer:
     """Writes queries with one generator and one variant.
 
     `beams`: candidates searched for; `ranked`: order them by how much of the question they hear, as `ontoprompt ask`
-    does, with `retriever`; else by probability alone. `constrained`: hold decoding to the grammar.
+    does, with `retriever`; else by probability alone. `nearest`, `examples`: where worked examples come from, and how
+    many. `constrained`: hold decoding to the grammar.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Writer:
         *,
         beams: int = 2,
         retriever: Retriever | None = None,
-        pairs: Sequence[Pair] = (),
+        nearest: Nearest | None = None,
         examples: int = 0,
         constrained: bool = True,
         cache: Cache | None = None,
@@ -65,7 +66,7 @@ class Writer:
         self.generator, self.variant = generator, variant or generator.variant
         self.beams, self.retriever, self.constrained = beams, retriever, constrained
         self.cache = cache or Cache(None)
-        self.examples = Nearest(pairs, examples) if examples else None
+        self.nearest, self.examples = nearest, examples
         self.identity = identity(generator)
 
     def prompt(self, linked: Linked) -> Prompt:
@@ -74,13 +75,21 @@ class Writer:
         return build_prompt(
             linked.fragment,
             self.variant,
-            examples=self.examples.of(linked.fragment.question) if self.examples else (),
+            examples=self.nearest.of(linked.fragment.question, self.examples) if self.nearest else (),
             budget=context - _QUERY_TOKENS[self.variant.endswith("-symbols")],
             count_tokens=self.generator.count_tokens,
         )
 
     def write(self, questions: Sequence[Linked]) -> Iterator[Written]:
         """Queries for the questions, short prompts first, in batches of about equal work."""
+        for batch in self._batches(questions):
+            yield from self._batch(batch)
+
+    def batches(self, questions: Sequence[Linked]) -> list[list[Linked]]:
+        """The questions as `write` puts them together; each list by itself is written as one batch again."""
+        return [[linked for _, linked, _, _ in batch] for batch in self._batches(questions)]
+
+    def _batches(self, questions: Sequence[Linked]) -> Iterator[list[Any]]:
         made = []
         for linked in questions:
             began = time.monotonic()
@@ -91,11 +100,11 @@ class Writer:
         batch: list[Any] = []
         for one in made:
             if batch and (len(batch) + 1) * one[0] > _BATCH_TOKENS:
-                yield from self._batch(batch)
+                yield batch
                 batch = []
             batch.append(one)
         if batch:
-            yield from self._batch(batch)
+            yield batch
 
     def _batch(self, batch: Sequence[Any]) -> Iterator[Written]:
         costs = [self._cost(linked, prompt) for _, linked, prompt, _ in batch]
@@ -151,19 +160,20 @@ class Writer:
 class Nearest:
     """Worked examples: the training pairs whose questions are nearest, nearest last."""
 
-    def __init__(self, pairs: Sequence[Pair], count: int) -> None:
+    def __init__(self, pairs: Sequence[Pair]) -> None:
         from ontoprompt.embedding import load_encoder
 
-        self.count = count
         self.pairs = [p for p in pairs if p.question.strip()]
         self.encoder = load_encoder()
         self.vectors = self.encoder.encode([p.question for p in self.pairs])
 
-    def of(self, question: str) -> tuple[Example, ...]:
-        """The nearest pairs; one that asks the same is left out, it would be the answer."""
+    def of(self, question: str, count: int) -> tuple[Example, ...]:
+        """The `count` nearest pairs; one that asks the same is left out, it would be the answer."""
+        if not count:
+            return ()
         order = (self.vectors @ self.encoder.encode([question])[0]).argsort()[::-1]
-        near = [self.pairs[i] for i in order[: self.count + 3].tolist()]
-        kept = [p for p in near if p.question.strip().lower() != question.strip().lower()][: self.count]
+        near = [self.pairs[i] for i in order[: count + 3].tolist()]
+        kept = [p for p in near if p.question.strip().lower() != question.strip().lower()][:count]
         return tuple(Example(p.question, p.query) for p in reversed(kept))
 
 

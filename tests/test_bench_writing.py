@@ -65,5 +65,5 @@ def test_worked_examples_are_the_nearest_and_the_nearest_stands_last() -> None:
         Pair("What is the capital city of Chile?", "ASK { dbr:Chile ?p ?o }"),
         Pair("what is the capital of Chile? ", "ASK { dbr:Same ?p ?o }"),
     ]
-    shown = [e.query for e in Nearest(pairs, 2).of("What is the capital of Chile?")]
+    shown = [e.query for e in Nearest(pairs).of("What is the capital of Chile?", 2)]
     assert shown == ["ASK { dbr:Peru ?p ?o }", "ASK { dbr:Chile ?p ?o }"]
