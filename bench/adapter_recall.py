@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from ontoprompt import sparql
-from ontoprompt.adapting import train_adapter, without_names
+from ontoprompt.adapting import train_adapter
 from ontoprompt.embedding import load_encoder
 from ontoprompt.errors import QueryError
 from ontoprompt.index import OntologyIndex, build_index
 from ontoprompt.ontology import load_ontology
+from ontoprompt.question_words import without_names
 
 NAMESPACES = ("http://dbpedia.org/ontology/", "http://dbpedia.org/property/")
 KS = (5, 10, 20, 40, 100)

@@ -115,7 +115,7 @@ class Linking:
             return None, f"gold: {error.message[:60]}"
 
     def _other_terms(self, question: str, gold: set[str]) -> list[Any]:
-        hits = self.index.search([question], POOL_TERMS + len(gold))
+        hits = self.retriever.search.search(question, POOL_TERMS + len(gold))
         return [hit.term for hit in hits if hit.term.iri not in gold][:POOL_TERMS]
 
     def _other_entities(self, question: str, gold: set[str], rng: Random) -> list[EntityLink]:

@@ -62,7 +62,7 @@ def _rows(linking: Linking, questions: Any, masked: bool, left_out: Counter[str]
     for start in range(0, len(ready), _PART):
         part = ready[start : start + _PART]
         texts = [_without_names(x) if masked else x.question.question for x in part]
-        for linked, hits in zip(part, linking.index.search_each(texts, max(DEPTHS)), strict=True):
+        for linked, hits in zip(part, linking.retriever.search.search_each(texts, max(DEPTHS)), strict=True):
             assert linked.gold is not None
             wanted = {t.iri for t in linked.gold.terms}
             found = [hit.term.iri for hit in hits]

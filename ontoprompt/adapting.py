@@ -19,6 +19,7 @@ from ontoprompt.embedding import Adapter, Encoder, Progress, Vectors
 from ontoprompt.errors import UsageError
 from ontoprompt.index import term_features
 from ontoprompt.ontology import Term
+from ontoprompt.question_words import without_names
 
 if TYPE_CHECKING:
     import torch
@@ -69,13 +70,6 @@ def train_adapter(
     )
     encoded = np.stack([encoder.encode(form, progress=progress) for form in forms])
     return _fit(encoded, gold, terms, index_terms, recipe, progress)
-
-
-def without_names(question: str) -> str:
-    """The question without the capitalised words after the first; the question itself if nothing is left."""
-    words = question.split()
-    kept = [word for number, word in enumerate(words) if number == 0 or not word[:1].isupper()]
-    return " ".join(kept) if len(kept) > 1 else question
 
 
 def _thinned(question: str, share: float, random: Random) -> str:

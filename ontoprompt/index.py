@@ -179,12 +179,14 @@ class OntologyIndex:
 
     def search_each(self, texts: Sequence[str], k: int) -> list[list[TermHit]]:
         """For each text the `k` terms that fit it best, best first; encodes them together, for many texts at once."""
+        return self.nearest(self._queries(texts), k) if texts and self.terms else [[] for _ in texts]
+
+    def nearest(self, queries: Vectors, k: int) -> list[list[TermHit]]:
+        """For each row of `query_vectors` the `k` terms that fit it best, best first."""
         out: list[list[TermHit]] = []
-        if not texts or not self.terms:
-            return [[] for _ in texts]
-        for queries in self._queries(texts):
+        for row in queries:
             depth = min(k + _SPARE_ROWS, len(self._owner))
-            best, _ = self._nearest(queries[None, :], depth, min(k, len(self.terms)))
+            best, _ = self._nearest(row[None, :], depth, min(k, len(self.terms)))
             ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:k]
             out.append([TermHit(self.terms[number], score) for number, score in ranked])
         return out

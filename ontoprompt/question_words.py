@@ -237,3 +237,10 @@ def _demonyms() -> dict[str, tuple[str, ...]]:
 
 
 DEMONYMS = _demonyms()
+
+
+def without_names(question: str) -> str:
+    """The question without the capitalised words after the first; the question itself if nothing is left."""
+    words = question.split()
+    kept = [word for number, word in enumerate(words) if number == 0 or not word[:1].isupper()]
+    return " ".join(kept) if len(kept) > 1 else question

@@ -18,6 +18,7 @@ from .errors import GraphError, QueryError, UsageError
 from .fragment import Fragment, ScoredTerm
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
+from .term_search import TermSearch
 
 if TYPE_CHECKING:
     from .execution import Store
@@ -129,6 +130,7 @@ class Retriever:
         self, index: OntologyIndex, linker: Linker | None = None, store: Store | None = None
     ) -> None:
         self.index = index
+        self.search = TermSearch(index)
         self.linker = linker
         self.store = store
         self._scorer = WordScorer(index)
@@ -196,7 +198,7 @@ class Retriever:
         spans = [(link.start, link.end) for link in links if link.start >= 0]
         literals = _free_literals(question, spans)
         masked = _masked(question, links, self.terms)
-        scores = self._scores([question, masked] if masked != question else [question])
+        scores = self._scores(question, masked)
         links = self._fitting(question, links, rivals)
         incident = frozenset[str]().union(*(self.surroundings(link.iri).either for link in links))
         words = _stems(masked)
@@ -230,7 +232,7 @@ class Retriever:
         words = content_words(fragment.question, fragment)
         return self._scorer.scores(words, [s.term.iri for s in fragment.terms])
 
-    def _scores(self, texts: Sequence[str]) -> dict[str, float]:
+    def _scores(self, question: str, masked: str) -> dict[str, float]:
         use = self.in_use
         if use is not None:
             iris = [
@@ -239,9 +241,8 @@ class Retriever:
                 if iri in self.terms and not iri.startswith(_RDF)
             ]
             if iris:
-                per_text = [self.index.scores(text, iris) for text in texts]
-                return {iri: max(s[iri] for s in per_text) for iri in iris}
-        return {hit.term.iri: hit.score for hit in self.index.search(list(texts), _SEARCH)}
+                return self.search.scores(question, iris, masked)
+        return {hit.term.iri: hit.score for hit in self.search.search(question, _SEARCH, masked)}
 
     def _fitting(self, question: str, links: Sequence[EntityLink], rivals: int) -> tuple[EntityLink, ...]:
         """The best links of each mention: by link score, and by how many of the question's words the terms stand for

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .prompts import Prompt
     from .training import TrainConfig
 
+# As many as the benchmark's pool holds beside the right ones; a rival left out makes room for one further down.
+_POOL_TERMS, _POOL_ENTITIES, _KEPT_RIVALS = 15, 5, 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -45,6 +48,7 @@ class Sampler:
 
     `near`: question → the terms that retrieval finds for it; distractors come from there when it is
     known, for these are the terms that the model has to tell from the right ones when it is used.
+    `rivals`: question → the other entities that a linker finds for it, likewise.
     `align`: what finds words that terms stand for, as retrieval does.
     """
 
@@ -56,6 +60,7 @@ class Sampler:
         config: TrainConfig,
         near: Mapping[str, Sequence[Term]] | None = None,
         align: Callable[[Fragment], tuple[Hint, ...]] | None = None,
+        rivals: Mapping[str, Sequence[EntityLink]] | None = None,
     ):
         self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
         self.pool = pool
@@ -64,6 +69,7 @@ class Sampler:
         self.labels = {t.iri: t.label for t in pool if t.kind == "class"}
         self.classes = list(self.labels)
         self.near = near or {}
+        self.rivals = rivals or {}
         self.align = align
         self.names = sorted({e.label for _, some in self.sets for p in some for e in p.entities})
         self.by_name: dict[str, list[str]] = {}
@@ -82,11 +88,13 @@ class Sampler:
             prepared = pairs[rng.randrange(len(pairs))]
             distractors: list[Term] = []
             entities: list[EntityLink] = []
-            if rng.random() < 0.25 + 0.35 * progress:
+            if rng.random() < self.config.pooled:
+                distractors, entities = self._pool(prepared, rng)
+            elif rng.random() < 0.25 + 0.35 * progress:
                 distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
                 if rng.random() < 0.2:
                     entities = self._stray_entity(prepared, rng)
-            if rng.random() < self.config.other_entities:
+            if not entities and rng.random() < self.config.other_entities:
                 entities = [*entities, *self._other_entities(prepared, rng, 1 + rng.randrange(5))]
             prompt = to_prompt(
                 prepared,
@@ -101,6 +109,20 @@ class Sampler:
                 return encode_example(self.tokenizer, prompt, to_target(prepared, prompt))
             except SkippedPairError:
                 continue
+
+    def _pool(self, prepared: PreparedPair, rng: Random) -> tuple[list[Term], list[EntityLink]]:
+        """What is most easily taken for the right terms and entities, much of it at once."""
+        terms = self._distractors(prepared, rng, _POOL_TERMS)
+        taken = {e.iri for e in prepared.entities} | {e.label.lower() for e in prepared.entities}
+        found = [
+            e
+            for e in self.rivals.get(prepared.pair.question, ())
+            if e.iri not in taken and e.label.lower() not in taken and rng.random() < _KEPT_RIVALS
+        ]
+        if found:
+            return terms, found[: rng.randint(1, _POOL_ENTITIES)]
+        strays = self._stray_entity(prepared, rng)
+        return terms, [*strays, *self._other_entities(prepared, rng, rng.randint(1, _POOL_ENTITIES))]
 
     def _distractors(self, prepared: PreparedPair, rng: Random, count: int) -> list[Term]:
         gold = {t.label for t in prepared.terms}

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from .alignment import WordScorer, aligner
+from .entities import EntityLink
 from .errors import ArtifactError, QueryError, UsageError
 from .fragment import Fragment, Hint
 from .grounding import Grounding
@@ -120,7 +121,8 @@ _SPLIT = r" ?\?[a-hnm](?![A-Za-z0-9])| ?[cpels][0-9]{1,2}(?![A-Za-z0-9])| ?(?:rd
 class TrainConfig:
     """How to train: sizes in tokens, rates per step. `unaligned`: the share of examples whose symbols are numbered
     at random, so that only their names say what they stand for; `other_entities`: the share that shows entities which the
-    question does not mean. Defaults make the shipped generator."""
+    question does not mean; `pooled`: the share that shows many of the terms and entities most like the right ones.
+    Defaults make the shipped generator."""
 
     layers: int = 6
     width: int = 384
@@ -134,6 +136,7 @@ class TrainConfig:
     max_distractors: int = 11
     unaligned: float = 0.5
     other_entities: float = 0.35
+    pooled: float = 0.5
     seed: int = 7
     variant: str = "nsql-symbols"
 
@@ -255,6 +258,7 @@ def train_generator(
     *,
     near: Mapping[str, Sequence[Term]] | None = None,
     align: Callable[[Fragment], tuple[Hint, ...]] | None = None,
+    rivals: Mapping[str, Sequence[EntityLink]] | None = None,
     tokenizer: Any = None,
     init_from: Path | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
@@ -285,7 +289,7 @@ def train_generator(
         betas=(0.9, 0.97),
     )
     step, seen, spent = _resume(state_dir, init_from, model, grounding, optimizer)
-    sampler = Sampler(sets, pool, tokenizer, config, near, align)
+    sampler = Sampler(sets, pool, tokenizer, config, near, align, rivals)
     rng = Random(config.seed + step)
     last_save = spent
     log = (out / "log.jsonl").open("a", encoding="utf-8")

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from test_index import EX, WordEncoder
 
-from ontoprompt.adapting import Recipe, train_adapter, without_names
+from ontoprompt.adapting import Recipe, train_adapter
 from ontoprompt.errors import UsageError
 from ontoprompt.index import OntologyIndex, build_index
 from ontoprompt.ontology import Ontology, Term
+from ontoprompt.question_words import without_names
 
 RECIPE = Recipe(epochs=30, batch=8, rate=5e-3, word_dropout=0.0)
 # What is asked for in other words than the label's: nothing but training can tell.

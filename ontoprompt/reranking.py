@@ -1,0 +1,212 @@
+"""Reranking: a question and the terms that retrieval found for it → how well each fits, words read against words.
+
+A cross-encoder (Nogueira and Cho 2019) on the default encoder's own weights, with low-rank updates to its linear
+layers (Hu et al. 2021), which are all that is kept on disk. The question is read once: the tokens of a term see
+the question and their own term, the question sees itself alone. That costs a quarter of reading each pair anew and
+makes the score of a term the same whatever stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ontoprompt.embedding import Vectors
+from ontoprompt.ontology import KINDS, Term
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+RANK = 32
+_RAW = "http://dbpedia.org/property/"
+_QUESTION_TOKENS, _TERM_TOKENS = 64, 16
+_LINEAR = (
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A question's token ids, and for each of its candidate terms token ids and `term_facts`."""
+
+    question: list[int]
+    terms: list[list[int]]
+    facts: Vectors
+
+
+def term_facts(terms: Sequence[Term]) -> Vectors:
+    """(n, FACTS): what is known of terms besides their names: how much they are used, kind, whether raw infobox."""
+    usage = np.log1p(np.array([t.usage for t in terms], np.float32)) / 15.0
+    kinds = np.array([[t.kind == kind for kind in KINDS] for t in terms], np.float32).reshape(len(terms), -1)
+    raw = np.array([t.iri.startswith(_RAW) for t in terms], np.float32)
+    return np.column_stack([usage, usage == 0, raw, kinds]).astype(np.float32)
+
+
+FACTS = 3 + len(KINDS)
+
+
+class Pieces:
+    """Questions and terms as token ids of the encoder's vocabulary."""
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._known: dict[str, list[int]] = {}
+
+    def listed(self, question: str, terms: Sequence[Term]) -> Listed:
+        """A question and its candidates."""
+        ids = self._tokenizer.encode(question).ids
+        if len(ids) > _QUESTION_TOKENS:
+            ids = [*ids[: _QUESTION_TOKENS - 1], ids[-1]]
+        return Listed(ids, [self._term(t) for t in terms], term_facts(terms))
+
+    def _term(self, term: Term) -> list[int]:
+        text = term.label if not term.aliases else f"{term.label}, {', '.join(term.aliases[:2])}"
+        ids = self._known.get(text)
+        if ids is None:
+            ids = self._tokenizer.encode(text).ids[1:]
+            if len(ids) > _TERM_TOKENS:
+                ids = [*ids[: _TERM_TOKENS - 1], ids[-1]]
+            self._known[text] = ids
+        return ids
+
+
+def padded(lists: Sequence[Listed]) -> tuple[Any, Any, Any, Any]:
+    """Tensors of several lists: question ids (n, q), term ids (n, c, t), facts (n, c, FACTS), which terms are there
+    (n, c); id 0 pads."""
+    import torch
+
+    q = max(len(x.question) for x in lists)
+    c = max(len(x.terms) for x in lists)
+    t = max((len(ids) for x in lists for ids in x.terms), default=1)
+    questions, terms = np.zeros((len(lists), q), np.int64), np.zeros((len(lists), c, t), np.int64)
+    facts, there = np.zeros((len(lists), c, FACTS), np.float32), np.zeros((len(lists), c), bool)
+    for row, x in enumerate(lists):
+        questions[row, : len(x.question)] = x.question
+        facts[row, : len(x.terms)] = x.facts
+        there[row, : len(x.terms)] = True
+        for place, ids in enumerate(x.terms):
+            terms[row, place, : len(ids)] = ids
+    return tuple(torch.from_numpy(a) for a in (questions, terms, facts, there))
+
+
+def network(folder: Path, rank: int = RANK) -> torch.nn.Module:
+    """The untrained cross-encoder: the encoder's weights, frozen, and updates of that rank that change nothing yet."""
+    return _network_class()(folder, rank)
+
+
+def _network_class() -> Any:
+    import torch
+    import torch.nn.functional as F
+    from safetensors.torch import load_file
+
+    class Network(torch.nn.Module):
+        def __init__(self, folder: Path, rank: int) -> None:
+            super().__init__()
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            self.heads, self.eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
+            self.layers, self.width = int(config["num_hidden_layers"]), int(config["hidden_size"])
+            self.frozen: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
+            self.updates = torch.nn.ParameterDict()
+            for layer in range(self.layers):
+                for name in _LINEAR:
+                    weight = self.frozen[f"encoder.layer.{layer}.{name}.weight"]
+                    key = f"{layer}.{name}".replace(".", "_")
+                    down = torch.randn(rank, weight.shape[1]) / weight.shape[1] ** 0.5
+                    self.updates[key + "_down"] = torch.nn.Parameter(down)
+                    self.updates[key + "_up"] = torch.nn.Parameter(torch.zeros(weight.shape[0], rank))
+            self.segment = torch.nn.Parameter(torch.zeros(self.width))
+            self.head = torch.nn.Linear(self.width, 1)
+            self.facts = torch.nn.Linear(FACTS, 1, bias=False)
+            torch.nn.init.zeros_(self.facts.weight)
+            self.merged = False
+
+        def merge(self) -> None:
+            """Add the updates to the weights: the same scores, without their cost. Not to be trained after."""
+            with torch.no_grad():
+                for layer in range(self.layers):
+                    for name in _LINEAR:
+                        key = f"{layer}.{name}".replace(".", "_")
+                        change = self.updates[key + "_up"] @ self.updates[key + "_down"]
+                        full = f"encoder.layer.{layer}.{name}.weight"
+                        self.frozen[full] = self.frozen[full] + change
+            self.merged = True
+
+        def linear(self, x: torch.Tensor, layer: int, name: str) -> torch.Tensor:
+            full = f"encoder.layer.{layer}.{name}"
+            out = F.linear(x, self.frozen[full + ".weight"], self.frozen[full + ".bias"])
+            if not self.merged:
+                key = f"{layer}.{name}".replace(".", "_")
+                out = out + F.linear(F.linear(x, self.updates[key + "_down"]), self.updates[key + "_up"])
+            return out
+
+        def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+            weight, bias = self.frozen[name + ".weight"], self.frozen[name + ".bias"]
+            return F.layer_norm(x, (self.width,), weight, bias, self.eps)
+
+        def embedded(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+            x = self.frozen["embeddings.word_embeddings.weight"][ids]
+            x = x + self.frozen["embeddings.position_embeddings.weight"][places]
+            return x + self.frozen["embeddings.token_type_embeddings.weight"][0]
+
+        def split(self, x: torch.Tensor, layer: int) -> list[torch.Tensor]:
+            """Queries, keys and values, (..., tokens, heads, d)."""
+            names = _LINEAR[:3]
+            return [self.linear(x, layer, n).unflatten(-1, (self.heads, -1)) for n in names]
+
+        def close(self, x: torch.Tensor, mixed: torch.Tensor, layer: int) -> torch.Tensor:
+            """The rest of a layer after its attention."""
+            prefix = f"encoder.layer.{layer}."
+            x = self.norm(
+                x + self.linear(mixed, layer, "attention.output.dense"), prefix + "attention.output.LayerNorm"
+            )
+            inner = F.gelu(self.linear(x, layer, "intermediate.dense"))
+            return self.norm(x + self.linear(inner, layer, "output.dense"), prefix + "output.LayerNorm")
+
+        def forward(self, questions: torch.Tensor, terms: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
+            """(n, q) and (n, c, t) ids, (n, c, FACTS) → scores (n, c)."""
+            n, c, t = terms.shape
+            said, named = questions != 0, terms != 0
+            x = self.embedded(questions, torch.arange(questions.shape[1])[None])
+            x = self.norm(x, "embeddings.LayerNorm")
+            starts = said.sum(1)[:, None, None] + torch.arange(t)
+            y = self.embedded(terms, starts.expand(n, c, t)) + self.segment
+            y = self.norm(y, "embeddings.LayerNorm")
+            scale = (self.width // self.heads) ** -0.5
+            hidden = torch.where(said, 0.0, -1e4)[:, None, None, :]
+            masked = torch.where(named, 0.0, -1e4)[:, :, None, None, :]
+            for layer in range(self.layers):
+                q, k, v = self.split(x, layer)
+                a, b, d = self.split(y, layer)
+                to_question = torch.einsum("nctha,nqha->nchtq", a, k) * scale + hidden[:, None]
+                to_own = torch.einsum("nctha,ncsha->nchts", a, b) * scale + masked
+                weights = torch.cat([to_question, to_own], -1).softmax(-1).to(v.dtype)
+                split = questions.shape[1]
+                mixed = torch.einsum("nchtq,nqha->nctha", weights[..., :split], v)
+                mixed = mixed + torch.einsum("nchts,ncsha->nctha", weights[..., split:], d)
+                y = self.close(y, mixed.flatten(-2), layer)
+                if layer + 1 < self.layers:
+                    own = F.scaled_dot_product_attention(
+                        q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=hidden.to(q.dtype)
+                    )
+                    x = self.close(x, own.transpose(1, 2).flatten(-2), layer)
+            share = named[..., None].to(y.dtype)
+            mean = (y * share).sum(2) / share.sum(2).clamp(min=1)
+            scores: torch.Tensor = self.head(mean.float()).squeeze(-1) + self.facts(facts).squeeze(-1)
+            return scores
+
+    return Network
