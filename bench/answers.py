@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, str]
 Result = bool | Sequence[Row]
 
+MOST_ROWS = 10_000
 # Above this many rows GRASP looks for equal rows only.
 _MOST_ASSIGNED = 1024
 
@@ -126,23 +128,33 @@ def score_answers(pairs: Iterable[tuple[Result | None, Result | None]]) -> dict[
     }
 
 
-def answers_of(store: Store, query: str, *, timeout: float = 30.0, most: int = 10_000) -> Result | None:
-    """What a graph answers to a query, at most `most` rows of it; None when it does not answer. No store is sent a query
-    that is not proven to be read-only."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a graph answers to a query: None when it does not. `cut`: there were more rows than are here."""
+
+    result: Result | None
+    cut: bool = False
+
+
+def answers_of(store: Store, query: str, *, timeout: float = 30.0, most: int = MOST_ROWS) -> Reply:
+    """Ask a graph, for at most `most` rows. No store is sent a query that is not proven to be read-only."""
     from ontoprompt import sparql
     from ontoprompt.errors import GraphError, QueryError
 
     try:
-        text = sparql.with_limit(sparql.parse(query), most).text()
-        result = store.query(text, timeout=timeout, max_rows=most)
+        parsed = sparql.parse(query)
+        sparql.check_read_only(parsed)
+        # The store is not told to limit the query: it would not know that there was more.
+        result = store.query(parsed.text(), timeout=timeout, max_rows=most)
     except (QueryError, GraphError):
-        return None
+        return Reply(None)
     if result.form == "ask":
-        return bool(result.boolean)
-    return [
+        return Reply(bool(result.boolean))
+    rows = [
         {name: cell.value for name, cell in zip(result.variables, row, strict=True) if cell is not None}
         for row in result.rows
     ]
+    return Reply(rows, result.truncated)
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

@@ -36,7 +36,8 @@ _FILES = (
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question with its gold query. `answers`: the gold's, where the file has them: yes or no, or rows; `graph`:
-    `wikidata`, `dbpedia`, `dblp`, `orkg`, what the file calls another, or empty; `answerable`: what the file says of it, None where it does not."""
+    `wikidata`, `dbpedia`, `dblp`, `orkg`, what the file calls another, or empty; `answerable`: what the file says of it, None where it does not;
+    `kind`: the repairs that its gold may need, a key of `bench.repairs.QUERY_REPAIRS`."""
 
     id: str
     question: str
@@ -47,6 +48,7 @@ class Question:
     template: str
     split: str
     answerable: bool | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,10 @@ def read_dataset(
             split=split or made.split or (named[1] if named else ""),
             graph=made.graph or _graph_of(made.query),
         )
+        made = replace(made, kind=_kind(made.graph, "spider4sparql" if "kg_name" in row else told))
         names: list[str] = []
         if repair:
-            made, names = _repaired(made, "spider4sparql" if "kg_name" in row else told)
+            made, names = _repaired(made)
         if fault := _fault(made.query, faults):
             left_out[fault] += 1
             continue
@@ -369,13 +372,18 @@ def _graph_of(query: str) -> str:
     return ""
 
 
-def _repaired(question: Question, told: str) -> tuple[Question, list[str]]:
-    """A question mended, and the names of its repairs; those of all paraphrases count as one."""
-    kind = {"wikidata": "lcquad2", "dbpedia": "lcquad1"}.get(question.graph, "")
-    if told == "lcquad2" and question.graph == "dbpedia":
-        kind = "lcquad2 on DBpedia"
+def _kind(graph: str, told: str) -> str:
+    """Which repairs a question of a graph may need, in a file of that format."""
     if told == "spider4sparql":
-        kind = told
+        return told
+    if told == "lcquad2" and graph == "dbpedia":
+        return "lcquad2 on DBpedia"
+    return {"wikidata": "lcquad2", "dbpedia": "lcquad1"}.get(graph, "")
+
+
+def _repaired(question: Question) -> tuple[Question, list[str]]:
+    """A question mended, and the names of its repairs; those of all paraphrases count as one."""
+    kind = question.kind
     query, of_query = repaired_query(question.query, kind)
     text, of_text = repaired_question(question.question, kind)
     paraphrases = tuple(repaired_question(p, kind)[0] for p in question.paraphrases)

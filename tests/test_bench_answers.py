@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from bench.answers import Result, answers_of, grasp, qald, score_answers, text2sparql
+from bench.answers import Reply, Result, answers_of, grasp, qald, score_answers, text2sparql
 from ontoprompt.execution import EmbeddedStore
 
 
@@ -117,13 +117,17 @@ def test_means_and_what_is_left_out() -> None:
 def test_what_a_graph_answers(graph: Path) -> None:
     store = EmbeddedStore([graph])
     try:
-        found = answers_of(store, "SELECT ?c ?p { ?c a dbo:Country OPTIONAL { ?c dbo:populationTotal ?p } }")
-        assert isinstance(found, list)
+        every = answers_of(store, "SELECT ?c ?p { ?c a dbo:Country OPTIONAL { ?c dbo:populationTotal ?p } }")
+        found = every.result
+        assert isinstance(found, list) and not every.cut
         georgia = "http://dbpedia.org/resource/Georgia_(country)"
         assert len(found) == 3 and {"c": georgia} in found
-        assert len(answers_of(store, "SELECT ?c { ?c a dbo:Country }", most=2) or []) == 2
-        assert answers_of(store, "ASK { dbr:Paris dbo:country dbr:France }") is True
-        assert answers_of(store, "SELECT ?c {") is None
-        assert answers_of(store, "SELECT ?c { SERVICE <http://127.0.0.1:9/> { ?c ?p ?o } }") is None
+        two = answers_of(store, "SELECT ?c { ?c a dbo:Country }", most=2)
+        assert isinstance(two.result, list) and len(two.result) == 2 and two.cut
+        assert not answers_of(store, "SELECT ?c { ?c a dbo:Country } LIMIT 2", most=2).cut
+        assert not answers_of(store, "SELECT ?c { ?c a dbo:Country }", most=3).cut
+        assert answers_of(store, "ASK { dbr:Paris dbo:country dbr:France }") == Reply(True)
+        assert answers_of(store, "SELECT ?c {") == Reply(None)
+        assert answers_of(store, "SELECT ?c { SERVICE <http://127.0.0.1:9/> { ?c ?p ?o } }") == Reply(None)
     finally:
         store.close()

@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from bench import folds, generation, latency, linking, prompt_variants, retrieval, score, seed, untrained
+from bench import (
+    answers,
+    folds,
+    generation,
+    latency,
+    linking,
+    prompt_variants,
+    retrieval,
+    score,
+    seed,
+    untrained,
+)
 from bench.folds import deal
 from ontoprompt.retrieval import Retriever
 
@@ -152,6 +163,37 @@ def test_predictions_made_by_hand_are_judged_as_their_maker_says(run: Run, tmp_p
     judged = {r["id"]: r["suite_strict"] for r in map(json.loads, rows.read_text().splitlines())}
     assert judged == wanted and len(judged) == 12
     assert 0 < result["exact"] < result["suite_strict"] < result["token_f1"]
+
+
+def test_an_answer_that_was_cut_is_counted_and_named(
+    run: Run, tmp_path: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = predictions(tmp_path / "p.jsonl", {"1": "SELECT ?s ?o { ?s ?p ?o }", "2": "ASK { ?s ?p ?o }"})
+    monkeypatch.setattr(answers.answers_of, "__kwdefaults__", {"timeout": 30.0, "most": 3})
+    rows = tmp_path / "rows.jsonl"
+    result = run(score, "--predictions", file, "--rows", str(rows), "--kg", str(graph))
+    assert result["answers"]["cut"] == 1 and result["answers"]["most_rows"] == 10_000
+    by_id = {r["id"]: r for r in map(json.loads, rows.read_text().splitlines())}
+    assert by_id["1"]["cut"] == ["prediction"] and "cut" not in by_id["2"]
+
+
+def test_raw_predictions_are_mended_as_the_gold_was_when_asked(run: Run, tmp_path: Path) -> None:
+    """LC-QuAD 2.0's own text of a gold is wrong by its own mended gold, until it is mended too."""
+    raw = "SELECT ?obj WHERE { wd:Q1 p:P39 ?s . ?s ps:P39 ?obj . ?s pq:P580 ?x filter(contains(YEAR(?x),'2009')) }"
+    data = tmp_path / "train.json"
+    asked = {"uid": 1, "question": "What did it hold in 2009?", "sparql_wikidata": raw, "template": "t"}
+    data.write_text(json.dumps([asked]))
+    file = predictions(tmp_path / "p.jsonl", {"1": raw})
+    rows = tmp_path / "rows.jsonl"
+    arguments = ("--data", str(data), "--predictions", file, "--rows", str(rows))
+    plain = run(score, *arguments, file=False)
+    assert plain["exact"] == 0.0 and plain["prediction_repairs"] == {} and "raw" not in rows.read_text()
+    mended = run(score, *arguments, "--repair", file=False)
+    assert mended["exact"] == mended["suite_strict"] == 1.0
+    assert mended["prediction_repairs"] == {"year compared as text": 1, "keywords in capitals": 1}
+    assert mended["prediction_repairs"] == mended["repairs"] and mended["settings"]["predictions_repaired"]
+    row = json.loads(rows.read_text())
+    assert row["raw"] == raw and "STR(YEAR(?x))" in row["sparql"] and len(row["repairs"]) == 2
 
 
 @pytest.mark.parametrize(
