@@ -71,9 +71,9 @@ class MiniLMEncoder:
     name = DEFAULT_ENCODER
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or _packaged_model()
+        self._folder = folder or packaged_model()
         self._model: _Bert | None = None
-        self.fingerprint = _folder_fingerprint(self._folder)
+        self.fingerprint = folder_fingerprint(self._folder)
         self.dimension = int(_read_json(self._folder / "config.json").get("hidden_size", 0))
 
     def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
@@ -341,7 +341,7 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
     return batches
 
 
-def _packaged_model() -> Path:
+def packaged_model() -> Path:
     """The folder with the default model's files, found without importing the package that holds them."""
     from importlib.util import find_spec
 
@@ -354,7 +354,7 @@ def _packaged_model() -> Path:
     return Path(places[0]) / "model"
 
 
-def _folder_fingerprint(folder: Path) -> str:
+def folder_fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     try:
         for name in ("config.json", "tokenizer.json"):
@@ -399,7 +399,7 @@ def word_embeddings() -> tuple[Vectors, Callable[[str], list[int]]]:
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    folder = _packaged_model()
+    folder = packaged_model()
     table = load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
     pieces = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return table.astype(np.float32), lambda text: list(pieces.encode(text, add_special_tokens=False).ids)

@@ -101,12 +101,87 @@ def padded(lists: Sequence[Listed]) -> tuple[Any, Any, Any, Any]:
         there[row, : len(x.terms)] = True
         for place, ids in enumerate(x.terms):
             terms[row, place, : len(ids)] = ids
-    return tuple(torch.from_numpy(a) for a in (questions, terms, facts, there))
+    return (
+        torch.from_numpy(questions),
+        torch.from_numpy(terms),
+        torch.from_numpy(facts),
+        torch.from_numpy(there),
+    )
+
+
+class Reranker:
+    """Scores of terms for a question. The network is made when first asked; it belongs to one encoder's weights."""
+
+    def __init__(self, weights: Mapping[str, Any], folder: Path) -> None:
+        self._weights = dict(weights)
+        self._folder = folder
+        self._pieces: Pieces | None = None
+        self._network: Any = None
+
+    @classmethod
+    def load(cls, path: Path) -> Reranker:
+        """Raises ArtifactError when the file is missing, damaged, or made for other weights than the packaged ones."""
+        from safetensors import SafetensorError, safe_open
+
+        folder = packaged_model()
+        try:
+            with safe_open(path, framework="pt") as file:
+                made = file.metadata() or {}
+                weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, ValueError) as error:
+            raise ArtifactError(
+                f"The reranker {path} cannot be read: {error}", "Install ontoprompt again."
+            ) from error
+        if made.get("format") != str(FORMAT) or made.get("encoder") != folder_fingerprint(folder):
+            raise ArtifactError(
+                f"The reranker {path} was made for other weights of the encoder.", "Install ontoprompt again."
+            )
+        return cls(weights, folder)
+
+    def scores(self, question: str, terms: Sequence[Term]) -> list[float]:
+        """How well each term fits, in units of log odds; a term's score does not depend on the others."""
+        return self.scores_each([question], [terms])[0]
+
+    def scores_each(self, questions: Sequence[str], terms: Sequence[Sequence[Term]]) -> list[list[float]]:
+        """`scores` of several questions, each with terms of its own."""
+        import torch
+
+        network, pieces = self._ready()
+        out: list[list[float]] = []
+        for question, some in zip(questions, terms, strict=True):
+            if not some:
+                out.append([])
+                continue
+            with torch.inference_mode():
+                ids, named, facts, _ = padded([pieces.listed(question, some)])
+                out.append(network(ids, named, facts)[0].tolist())
+        return out
+
+    def _ready(self) -> tuple[Any, Pieces]:
+        if self._network is None or self._pieces is None:
+            self._pieces = Pieces(self._folder)
+            made = network(self._folder)
+            made.load_state_dict(self._weights)
+            made.merge()
+            self._network = made.eval()
+        return self._network, self._pieces
+
+
+def save_reranker(trained: Any, path: Path) -> None:
+    """What was learned, in half precision, as one safetensors file. `trained`: a network that is not merged."""
+    import torch
+    from safetensors.torch import save_file
+
+    weights = {key: value.to(torch.float16).contiguous() for key, value in trained.state_dict().items()}
+    save_file(
+        weights, path, metadata={"format": str(FORMAT), "encoder": folder_fingerprint(packaged_model())}
+    )
 
 
 def network(folder: Path, rank: int = RANK) -> torch.nn.Module:
     """The untrained cross-encoder: the encoder's weights, frozen, and updates of that rank that change nothing yet."""
-    return _network_class()(folder, rank)
+    made: torch.nn.Module = _network_class()(folder, rank)
+    return made
 
 
 def _network_class() -> Any:
@@ -166,7 +241,7 @@ def _network_class() -> Any:
         def split(self, x: torch.Tensor, layer: int) -> list[torch.Tensor]:
             """Queries, keys and values, (..., tokens, heads, d)."""
             names = _LINEAR[:3]
-            return [self.linear(x, layer, n).unflatten(-1, (self.heads, -1)) for n in names]
+            return [self.linear(x, layer, n).view(*x.shape[:-1], self.heads, -1) for n in names]
 
         def close(self, x: torch.Tensor, mixed: torch.Tensor, layer: int) -> torch.Tensor:
             """The rest of a layer after its attention."""
