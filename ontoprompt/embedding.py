@@ -355,6 +355,7 @@ def packaged_model() -> Path:
 
 
 def folder_fingerprint(folder: Path) -> str:
+    """What tells the model of one folder from another: see `MiniLMEncoder`."""
     digest = hashlib.sha256()
     try:
         for name in ("config.json", "tokenizer.json"):

@@ -9,14 +9,15 @@ makes the score of a term the same whatever stands beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ontoprompt.embedding import Vectors
+from ontoprompt.embedding import Vectors, folder_fingerprint, packaged_model
+from ontoprompt.errors import ArtifactError
 from ontoprompt.ontology import KINDS, Term
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Reranker:
     def _ready(self) -> tuple[Any, Pieces]:
         if self._network is None or self._pieces is None:
             self._pieces = Pieces(self._folder)
-            made = network(self._folder)
+            made: Any = network(self._folder)
             made.load_state_dict(self._weights)
             made.merge()
             self._network = made.eval()
