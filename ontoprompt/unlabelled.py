@@ -1,8 +1,9 @@
-"""An adapter for a vocabulary without labelled questions: learned from invented ones, kept only where it helps.
+"""An adapter for a vocabulary without labelled questions: learned from made ones, kept only where it helps.
 
-What is learned (`adapting.train_adapter`, from the identity) is averaged with the encoder as it is and with the
-adapters that ship, which saw people's questions about DBpedia and Wikidata: those know how people ask, the new
-one knows what this vocabulary asks for. Only the shipped matrices are taken, not what they know of single terms.
+What is learned (`adapting.train_adapter`, from the identity) is averaged with the adapters that ship, which saw
+people's questions about DBpedia and Wikidata: those know how people ask, the new one knows what this vocabulary asks
+for. Of the shipped ones only the matrices are taken, not what they know of single terms. A small vocabulary is
+learned several times, from different questions, and the average taken: single ones differ much.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from .invention import Invented, invented_questions
 from .ontology import Ontology
 from .settings import default_index_dir
 
-_PER_TERM = 12
-_FEWEST, _MOST = 800, 4000
+_PER_TERM = 30
+_FEWEST, _MOST = 1800, 4000
 _HELD_OUT = 300
 _TOO_FEW = 50
 _SMALL = 20
+_ROUNDS, _ENOUGH = 3, 20  # learned in so many rounds where a term has so many questions
 _MOST_TERMS = 50_000
 # Words are not left out: another question is worth more than the same one thinned.
 _RECIPE = Recipe(epochs=15, batch=128, rate=1e-3, word_dropout=0.0)
@@ -66,7 +68,7 @@ def adapt(
 ) -> Adaptation:
     """Train an adapter for the ontology's terms; the same ontology, encoder and seed give the same one.
 
-    Time grows with the questions made (12 a term, at least 800, at most 4,000) and with the terms, all of which
+    Time grows with the questions made (30 a term, at least 1,800, at most 4,000) and with the terms, all of which
     are compared at every step: above 50,000 none is trained.
     """
     if len(ontology) > _MOST_TERMS:
@@ -81,8 +83,18 @@ def adapt(
         return Adaptation(None, reason="the labels of its terms are not enough to make questions from")
     held = min(_HELD_OUT, len(made) // 4)
     held_out, questions = made[:held], made[held:]
-    encoder, recipe = _Remembering(encoder), replace(_RECIPE, seed=seed)
-    learned = train_adapter(questions, ontology.terms, encoder, recipe=recipe, progress=progress)
+    encoder = _Remembering(encoder)
+    rounds = _ROUNDS if len(questions) >= _ENOUGH * len(ontology) else 1
+    learned = [
+        train_adapter(
+            questions[start::rounds],
+            ontology.terms,
+            encoder,
+            recipe=replace(_RECIPE, seed=seed + start),
+            progress=progress,
+        )
+        for start in range(rounds)
+    ]
     adapter = _averaged(learned, encoder, _share(len(questions), len(ontology)))
     k = 5 if len(ontology) > _SMALL else 3
     before, after = _found(ontology, encoder, held_out, k, (None, adapter))
@@ -110,19 +122,20 @@ def _share(questions: int, terms: int) -> float:
     return min(0.9, max(0.4, 0.6 + 0.18 * math.log10(questions / terms)))
 
 
-def _averaged(learned: Adapter, encoder: Encoder, share: float) -> Adapter:
-    """`share` of the learned adapter; the rest is the shipped ones, or the identity where they are of another encoder.
-    Both matrices of an adapter act on the question, so what is averaged is their product."""
-    width = encoder.dimension
-    eye = np.eye(width, dtype=np.float32)
+def _averaged(learned: Sequence[Adapter], encoder: Encoder, share: float) -> Adapter:
+    """`share` of the average of what was learned; the rest is the shipped adapters, or the identity where they are of
+    another encoder. Both matrices of an adapter act on the question, so what is averaged is their product."""
+    eye = np.eye(encoder.dimension, dtype=np.float32)
     shipped = _shipped() if encoder.name == DEFAULT_ENCODER else []
-    products = [adapter.question @ adapter.term.T for adapter in shipped] or [eye]
-    product = share * (learned.question @ learned.term.T) + (1 - share) * np.mean(products, axis=0)
+    rest = [adapter.question @ adapter.term.T for adapter in shipped] or [eye]
+    product = share * np.mean([adapter.question @ adapter.term.T for adapter in learned], axis=0)
+    product += (1 - share) * np.mean(rest, axis=0)
+    asked = {iri for adapter in learned for iri in adapter.bias}
     return Adapter(
         product.astype(np.float32),
         eye,
-        share * learned.prior,
-        {iri: share * bias for iri, bias in learned.bias.items()},
+        (share * np.mean([adapter.prior for adapter in learned], axis=0)).astype(np.float32),
+        {iri: share * float(np.mean([a.bias.get(iri, 0.0) for a in learned])) for iri in sorted(asked)},
     )
 
 

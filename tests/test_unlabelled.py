@@ -120,10 +120,10 @@ def test_the_shipped_adapters_are_averaged_in_for_their_own_encoder_only() -> No
 
     eye = np.eye(384, dtype=np.float32)
     learned = Adapter(eye, eye, np.ones((385, 2), np.float32), {EX + "age": 1.0})
-    other = unlabelled._averaged(learned, WordEncoder(384), 0.6)
+    other = unlabelled._averaged([learned], WordEncoder(384), 0.6)
     assert np.allclose(other.question, eye) and other.bias == {EX + "age": pytest.approx(0.6)}
     assert np.allclose(other.prior, 0.6)
-    own = unlabelled._averaged(learned, Named(384), 0.6)
+    own = unlabelled._averaged([learned], Named(384), 0.6)
     products = [a.question @ a.term.T for a in unlabelled._shipped()]
     assert len(products) == 2
     assert np.allclose(own.question, 0.6 * eye + 0.2 * (products[0] + products[1]), atol=1e-5)
