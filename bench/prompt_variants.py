@@ -75,6 +75,8 @@ def compare(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
     with Run(arguments.out, settings) as run:
         if not run.finished:
             left_out = fill(run, asked, variants, counts, arguments)
+            if not arguments.json:
+                print("Packing the rows and writing the report.", file=sys.stderr, flush=True)
             run.finish(n=len(asked.questions), left_out=dict(left_out))
         write_report(arguments.out)
         settings = run.settings

@@ -169,11 +169,11 @@ def _checked(folder: Path) -> Iterable[Row]:
         for row in read_rows(folder):
             if not isinstance(row, dict) or not {"variant", "examples", "id"} <= row.keys():
                 raise ArtifactError(
-                    f"{folder / 'rows.jsonl'} is damaged: a row names no variant, examples and id.", _AGAIN
+                    f"The rows of {folder} are damaged: one names no variant, examples and id.", _AGAIN
                 )
             yield row
     except ValueError as error:
-        raise ArtifactError(f"{folder / 'rows.jsonl'} is damaged: {error}.", _AGAIN) from None
+        raise ArtifactError(f"The rows of {folder} are damaged: {error}.", _AGAIN) from None
 
 
 def _in_order(settings: Mapping[str, Any], rows: Iterable[System]) -> tuple[System, ...]:

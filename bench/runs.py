@@ -1,6 +1,7 @@
 """A folder that holds one benchmark run: settings, a row per question, and the report.
 
-A run that was killed goes on where it stopped; one that is finished is not run again. Rows are written one by one, each
+The rows of a finished run are packed into `rows.jsonl.xz`, some twentieth of their size, which is what a repository keeps: reports
+and comparisons read either. A run that was killed goes on where it stopped; one that is finished is not run again. Rows are written one by one, each
 flushed to the disk before the next is begun, so a kill costs at most the batch in hand. Two processes on one folder are
 refused.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import lzma
 import os
 import platform
 import subprocess
@@ -19,9 +21,9 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
-from ontoprompt.errors import UsageError
+from ontoprompt.errors import ArtifactError, UsageError
 
 _PACKAGES = (
     "ontoprompt",
@@ -36,6 +38,7 @@ _PACKAGES = (
 # What may differ between the settings of a run and those that it is resumed with.
 _FREE = frozenset({"commit", "versions", "machine", "command", "finished", "n", "left_out", "repairs"})
 
+PACKED = "rows.jsonl.xz"
 Key = tuple[str, int, str]
 
 
@@ -93,9 +96,23 @@ class Run:
         file = self.folder / "rows.jsonl"
         if file.is_file():
             self._drop_half_row(file)
+        elif (self.folder / PACKED).is_file():
+            self._unpack(file)
         for row in self.rows():
             self.done.add(key_of(row))
         self._rows = file.open("a", encoding="utf-8")
+
+    def _unpack(self, file: Path) -> None:
+        """The rows of a run that came from a repository, so that it is not run again."""
+        packed = self.folder / PACKED
+        try:
+            rows = lzma.decompress(packed.read_bytes())
+        except lzma.LZMAError as error:
+            raise ArtifactError(
+                f"{packed} is damaged: {error}.", "Remove it to run this benchmark again."
+            ) from None
+        with replacing(file) as stream:
+            stream.write(rows)
 
     @staticmethod
     def _drop_half_row(file: Path) -> None:
@@ -122,7 +139,8 @@ class Run:
         self.done.add(key_of(row))
 
     def finish(self, **more: Any) -> None:
-        """Mark the run as finished; `more` goes into its settings."""
+        """Pack the rows and mark the run as finished; `more` goes into its settings."""
+        pack(self.folder)
         self.settings.update(more, finished=True)
         self._write_settings()
 
@@ -139,14 +157,33 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 
 def read_rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a run folder; a half-written last one is passed over."""
-    file = folder / "rows.jsonl"
-    if not file.is_file():
+    """The rows of a run folder, the packed ones where there are no others; a half-written last one is passed over.
+    Raises ValueError for what is damaged."""
+    file, packed = folder / "rows.jsonl", folder / PACKED
+    if not file.is_file() and not packed.is_file():
         return
-    with file.open("rb") as stream:
-        for line in stream:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+    try:
+        with file.open("rb") if file.is_file() else lzma.open(packed) as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"{packed.name}: {error}") from error
+
+
+def pack(folder: Path) -> None:
+    """Write the packed rows of a run beside its rows; the same rows give the same file."""
+    with replacing(folder / PACKED) as stream:
+        stream.write(lzma.compress((folder / "rows.jsonl").read_bytes(), preset=6))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that stands under its name when it is whole."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as stream:
+        yield stream
+    temporary.replace(path)
 
 
 def surroundings() -> dict[str, Any]:

@@ -452,7 +452,7 @@ def test_systems_stand_in_the_order_of_the_settings(tmp_path: Path) -> None:
         ("settings.json", "[]", "is damaged"),
         ("rows.jsonl", "{}\n", "names no variant"),
         ("rows.jsonl", "[]\n", "names no variant"),
-        ("rows.jsonl", "{\n", "is damaged"),
+        ("rows.jsonl", "{\n", "are damaged"),
     ],
 )
 def test_a_damaged_run_is_refused(run: Path, file: str, text: str | None, said: str) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs import Cache, Run, key_of, read_rows, sentences
-from ontoprompt.errors import GraphError, UsageError
+from bench.runs import Cache, Run, key_of, pack, read_rows, sentences
+from ontoprompt.errors import ArtifactError, GraphError, UsageError
 
 SETTINGS = {"dataset": "d", "seed": 0, "variants": ["a"], "n": 3}
 
@@ -81,6 +81,27 @@ def test_half_a_row_is_dropped_and_written_again(tmp_path: Path) -> None:
         assert run.done == {("a", 0, "1")}
         run.add(row(2))
     assert [r["id"] for r in read_rows(tmp_path)] == ["1", "2"]
+
+
+def test_a_finished_run_is_whole_without_its_plain_rows(tmp_path: Path) -> None:
+    """As it comes from a repository: packed rows are read, and never run again."""
+    with Run(tmp_path, SETTINGS) as run:
+        run.add(row(1))
+        run.add(row(2))
+        run.finish()
+    packed = (tmp_path / "rows.jsonl.xz").read_bytes()
+    pack(tmp_path)
+    assert (tmp_path / "rows.jsonl.xz").read_bytes() == packed
+    (tmp_path / "rows.jsonl").unlink()
+    assert list(read_rows(tmp_path)) == [row(1), row(2)]
+    with Run(tmp_path, SETTINGS) as run:
+        assert run.finished and run.done == {("a", 0, "1"), ("a", 0, "2")}
+    (tmp_path / "rows.jsonl").unlink()
+    (tmp_path / "rows.jsonl.xz").write_bytes(packed[:-9])
+    with pytest.raises(ValueError, match=r"rows.jsonl.xz"):
+        list(read_rows(tmp_path))
+    with pytest.raises(ArtifactError, match="damaged"), Run(tmp_path, SETTINGS):
+        pass
 
 
 WORKER = """
