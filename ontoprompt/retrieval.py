@@ -1,8 +1,7 @@
 """A question → the `Fragment` of ontology and graph that it needs.
 
-Dense search over the index proposes terms; a graph at hand says which of them it uses at all and
-which occur at the entities that the question mentions. What this does not cover: reranking by a
-cross-encoder.
+Search over the index proposes terms, by meaning and by words; a graph at hand says which of them it uses at all and
+which occur at the entities that the question mentions; a reranker reads the best again with the question.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from .alignment import Heard, WordScorer, content_words, fit_of, heard, hints, s
 from .entities import EntityLink, Linker
 from .errors import GraphError, QueryError, UsageError
 from .fragment import Fragment, ScoredTerm
+from .index import TermHit
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
 from .term_search import TermSearch
@@ -23,6 +23,7 @@ from .term_search import TermSearch
 if TYPE_CHECKING:
     from .execution import Store
     from .index import OntologyIndex
+    from .reranking import Reranker
 
 _LINK_FLOOR = 0.3
 _RIVAL = 0.6
@@ -127,10 +128,14 @@ class Retriever:
     """Retrieves fragments from one index, and a linker and a graph where there are any."""
 
     def __init__(
-        self, index: OntologyIndex, linker: Linker | None = None, store: Store | None = None
+        self,
+        index: OntologyIndex,
+        linker: Linker | None = None,
+        store: Store | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self.index = index
-        self.search = TermSearch(index)
+        self.search = TermSearch(index, reranker)
         self.linker = linker
         self.store = store
         self._scorer = WordScorer(index)
@@ -202,17 +207,16 @@ class Retriever:
         links = self._fitting(question, links, rivals)
         incident = frozenset[str]().union(*(self.surroundings(link.iri).either for link in links))
         words = _stems(masked)
-        ranked = sorted(
-            (
-                ScoredTerm(
-                    self.terms[iri],
-                    score + _INCIDENT * (iri in incident) + _LEXICAL * _lexical(self.terms[iri], words),
-                )
-                for iri, score in scores.items()
-            ),
-            key=lambda s: (-s.score, s.term.iri),
-        )
-        chosen = ranked[:top_k]
+        found = [
+            TermHit(
+                self.terms[iri],
+                score + _INCIDENT * (iri in incident) + _LEXICAL * _lexical(self.terms[iri], words),
+            )
+            for iri, score in scores.items()
+        ]
+        found.sort(key=lambda hit: (-hit.score, hit.term.iri))
+        read = self.search.read_again(question, found)[:top_k]
+        chosen = [ScoredTerm(hit.term, hit.score) for hit in read]
         for iri in pins.terms if pins else ():
             if iri not in self.terms:
                 raise UsageError(

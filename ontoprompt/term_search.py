@@ -13,9 +13,13 @@ from .question_words import without_names
 
 if TYPE_CHECKING:
     from .embedding import Vectors
+    from .reranking import Reranker
 
 # What one unit of BM25 counts beside a unit of dense score. Chosen on training questions held out (bench/LOG.md).
 LEXICAL = 0.02
+# What one unit of the reranker's log odds counts, and how many terms it reads.
+REREAD = 0.1
+READ_AGAIN = 30
 _DEPTH = 100
 
 
@@ -26,8 +30,16 @@ class TermSearch:
     that are like them, but tell what the question is about.
     """
 
-    def __init__(self, index: OntologyIndex, *, lexical: float = LEXICAL, nameless: bool = True) -> None:
+    def __init__(
+        self,
+        index: OntologyIndex,
+        reranker: Reranker | None = None,
+        *,
+        lexical: float = LEXICAL,
+        nameless: bool = True,
+    ) -> None:
         self.index = index
+        self.reranker = reranker
         self.lexical, self.nameless = lexical, nameless
         self._lexicon: Lexicon | None = None
         self._places = {term.iri: place for place, term in enumerate(index.terms)}
@@ -45,26 +57,47 @@ class TermSearch:
             return [[] for _ in questions]
         hidden = self._hidden(questions, masked)
         queries = self._queries(questions, hidden)
+        told = self._told(questions, masked)
         out = []
         for row, hits in enumerate(self.index.nearest(queries, k + _DEPTH)):
-            said = self._said(hidden[row])
+            said = self._said(told[row])
             dense = {hit.term.iri: hit.score for hit in hits}
             missing = [iri for place in said if (iri := self.index.terms[place].iri) not in dense]
             if missing:
                 dense |= self.index.scores_of(queries[row : row + 1], missing)[0]
             hits = [self._hit(iri, score, said) for iri, score in dense.items()]
-            out.append(sorted(hits, key=lambda hit: (-hit.score, hit.term.iri))[:k])
+            hits.sort(key=lambda hit: (-hit.score, hit.term.iri))
+            out.append(self.read_again(questions[row], hits[: max(k, READ_AGAIN)])[:k])
         return out
+
+    def read_again(self, question: str, hits: Sequence[TermHit]) -> list[TermHit]:
+        """The first of the hits, best first, in the order that the reranker and their scores give together; the rest
+        as they were. Without a reranker, the hits."""
+        if self.reranker is None:
+            return list(hits)
+        first, rest = hits[:READ_AGAIN], hits[READ_AGAIN:]
+        read = self.reranker.scores(question, [hit.term for hit in first])
+        both = [TermHit(hit.term, hit.score + REREAD * more) for hit, more in zip(first, read, strict=True)]
+        both.sort(key=lambda hit: (-hit.score, hit.term.iri))
+        # The rest stay below the last of the first, whatever scale the reranker has.
+        floor = min((hit.score for hit in both), default=0.0)
+        over = max(0.0, rest[0].score - floor) if rest else 0.0
+        return [*both, *(TermHit(hit.term, hit.score - over) for hit in rest)]
 
     def scores(self, question: str, iris: Collection[str], masked: str | None = None) -> dict[str, float]:
         """IRI → score of the given terms only, as `search` scores them; unknown IRIs are left out."""
         hidden = self._hidden([question], [masked])
-        said = self._said(hidden[0])
+        said = self._said(self._told([question], [masked])[0])
         table = self.index.scores_of(self._queries([question], hidden), iris)[0]
         return {iri: self._hit(iri, score, said).score for iri, score in table.items()}
 
+    def _told(self, questions: Sequence[str], masked: Sequence[str | None]) -> list[str]:
+        """What the lexical leg reads: all words, unless it is known which are names. Capitals may be a term's too."""
+        given = _each(questions, masked)
+        return [q if m is None else m for q, m in zip(questions, given, strict=True)]
+
     def _hidden(self, questions: Sequence[str], masked: Sequence[str | None]) -> list[str]:
-        given = [*masked, *[None] * (len(questions) - len(masked))]
+        given = _each(questions, masked)
         return [without_names(q) if m is None else m for q, m in zip(questions, given, strict=True)]
 
     def _queries(self, questions: Sequence[str], hidden: Sequence[str]) -> Vectors:
@@ -84,3 +117,7 @@ class TermSearch:
     def _hit(self, iri: str, dense: float, said: dict[int, float]) -> TermHit:
         place = self._places[iri]
         return TermHit(self.index.terms[place], dense + self.lexical * said.get(place, 0.0))
+
+
+def _each(questions: Sequence[str], masked: Sequence[str | None]) -> list[str | None]:
+    return [*masked, *[None] * (len(questions) - len(masked))]
