@@ -93,13 +93,14 @@ def _trained_adapter(pairs: Path, ontology: Ontology, encoder: Encoder, progress
     naming none."""
     from .adapting import train_adapter
     from .pairs import read_pairs
-    from .sparql import parse
+    from .sparql import parse, property_of
 
     known = {t.iri for t in ontology.terms}
     examples = []
     for pair in read_pairs(pairs):
         try:
-            gold = [iri for iri in sorted(parse(pair.query).iris()) if iri in known]
+            # Wikidata's statement and qualifier forms speak of the property too.
+            gold = sorted({property_of(iri) for iri in parse(pair.query).iris()} & known)
         except QueryError:
             continue
         if gold:
