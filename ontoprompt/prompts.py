@@ -8,6 +8,7 @@ only, and `Prompt.expand` puts the IRIs back.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from .alignment import in_question_order
 from .errors import UsageError
 from .fragment import Fragment
 from .prompt_variants import INSTRUCTION, VARIANTS
-from .surfaces import Surface, draft_of, is_writable, one_line, short_iri
+from .surfaces import Draft, Surface, draft_of, is_writable, one_line, short_iri
 
 __all__ = ["INSTRUCTION", "VARIANTS", "Example", "Prompt", "Surface", "build_prompt", "short_iri"]
 
@@ -111,21 +112,31 @@ def build_prompt(
         fragment = replace(fragment, entities=tuple(placed), terms=in_question_order(fragment))
         fragment = _within_symbols(fragment)
     kept = list(examples)
-    while True:
-        draft = draft_of(fragment, symbolic)
+
+    def write(some: Fragment) -> tuple[Draft, str]:
+        draft = draft_of(some, symbolic)
         asked = ((one_line(e.question), e.query.strip()) for e in kept)
         shown = "".join(f"{written.comment} {question}\n{query}\n\n" for question, query in asked)
-        text = written.layout(draft, shown)
-        if budget is None or count_tokens is None or count_tokens(text) <= budget:
-            break
-        if kept:
-            kept.pop()
-        elif len(fragment.terms) > 1:
-            fragment = replace(fragment, terms=fragment.terms[:-1])
-        elif fragment.entities:
-            fragment = replace(fragment, entities=fragment.entities[:-1])
-        else:
-            break
+        return draft, written.layout(draft, shown)
+
+    def first(terms: int, entities: int) -> Fragment:
+        return replace(fragment, terms=fragment.terms[:terms], entities=fragment.entities[:entities])
+
+    def too_long(terms: int, entities: int) -> bool:
+        if budget is None or count_tokens is None:
+            return False
+        return count_tokens(write(first(terms, entities))[1]) > budget
+
+    terms, entities = len(fragment.terms), len(fragment.entities)
+    while kept and too_long(terms, entities):
+        kept.pop()
+    if terms > 1 and too_long(terms, entities):
+        # A prompt grows with every term, so the most that fit are found by halving.
+        terms = max(1, bisect_left(range(terms), True, lo=1, key=lambda n: too_long(n, entities)) - 1)
+    while entities and too_long(terms, entities):
+        entities -= 1
+    fragment = first(terms, entities)
+    draft, text = write(fragment)
     return Prompt(variant, text, fragment, draft.surfaces)
 
 
