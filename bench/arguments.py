@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -21,7 +22,12 @@ from ontoprompt.errors import UsageError
 
 def parser_of(doc: str | None, *, linking: bool = True) -> argparse.ArgumentParser:
     """A parser with the arguments that all scripts take."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    named = re.search(r"python -m bench\.\w+", doc or "")
+    parser = argparse.ArgumentParser(
+        named[0] if named else None,
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     source = parser.add_argument_group("questions")
     source.add_argument("--data", type=Path, metavar="FILE", help="a file in any of the known formats")
     source.add_argument("--format", help="lcquad2, lcquad1, qald, text2sparql or jsonl; told by its fields")

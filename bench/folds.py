@@ -1,11 +1,20 @@
 """Hold out whole query shapes: files to train on and to test on that share none.
 
-    python -m bench.folds --dataset lcquad2 --split train [--data FILE ...] --out DIR [--folds 5]
+    python -m bench.folds --dataset lcquad2 --split train --out DIR [--folds 5]
 
 35 shapes cover nearly all of LC-QuAD 2.0's test split, so a model can pass it by recognising shapes. Writes
 `fold-1/train.jsonl`, `fold-1/test.jsonl` and so on: JSON lines with `id`, `question`, `sparql`, `graph` and `shape`, which
 `ontoprompt train` and the scripts here read. Every shape is in the test file of one fold; folds are about equal in
-questions, the largest shapes dealt out first. Deterministic.
+questions, the largest shapes dealt out first. Deterministic. `--rows` writes all of them, each with the fold that tests it.
+
+A fold is measured with a model that was trained on nothing else: the one that ships has seen every shape of the
+training splits, and so has any that starts from it or from made-up pairs (`--init-from`, `--templates`). For each fold two commands:
+
+    ontoprompt train DIR/fold-1/train.jsonl --entity-labels DATA/wikidata/entity-labels.tsv --out DIR/fold-1/model
+    python -m bench.generation --data DIR/fold-1/test.jsonl --model DIR/fold-1/model --rows DIR/fold-1/rows.jsonl
+
+The figure to report is that over the questions of all test files together, beside that of a model of the same size and training time
+on a random split of the same questions. `--entity-labels` is for Wikidata, whose identifiers name nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.arguments import parser_of, questions_of, show, write_rows
+from bench.arguments import Progress, parser_of, questions_of, show, write_rows
 from bench.datasets import Question
 from bench.measures import shape_of
 from bench.runs import sentences
@@ -44,7 +53,9 @@ def main() -> None:
         asked = questions_of(arguments)
         kept: list[tuple[Question, str]] = []
         left_out = Counter(asked.left_out)
+        progress = Progress(len(asked.questions), arguments.json)
         for question in asked.questions:
+            progress.tick()
             try:
                 kept.append((question, shape_of(sparql.parse(question.query))))
             except QueryError:
@@ -58,6 +69,9 @@ def main() -> None:
                 rows = [_row(q, s) for (q, s), f in zip(kept, folds, strict=True) if (f == fold) == mine]
                 write_rows(folder / f"{name}.jsonl", rows)
                 sizes[f"fold-{fold + 1}"][name] = len(rows)
+        write_rows(
+            arguments.rows, [{**_row(q, s), "fold": f + 1} for (q, s), f in zip(kept, folds, strict=True)]
+        )
         result = {
             "n": len(kept),
             "left_out": dict(left_out),

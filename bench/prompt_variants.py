@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.arguments import Asked, Progress, parser_of, questions_of, show
+from bench.arguments import Asked, Progress, parser_of, questions_of, show, write_rows
 from bench.datasets import find_dataset, read_dataset
 from bench.generation import left_out_row, link_all, summary
 from bench.report import write_report
@@ -81,6 +81,7 @@ def compare(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
         write_report(arguments.out)
         settings = run.settings
     rows = list(read_rows(arguments.out))
+    write_rows(arguments.rows, rows)
     result: dict[str, Any] = {"n": settings["n"], "left_out": settings["left_out"]}
     for variant in variants:
         for count in counts:

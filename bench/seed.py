@@ -4,7 +4,7 @@
 
 CodeGen-350M-multi, CodeGen2.5-7B-multi and NSQL-350M (Nijkamp et al. 2023; Numbers Station 2023) on LC-QuAD 2.0's test
 split, with the schema (`nsql`) and without (`question`), each a run folder under DIR that goes on where it was stopped. What
-is not on this machine is not downloaded: it is named, with its size, and passed over.
+is not on this machine is not downloaded: it is named, with its size, and passed over; exit status 5 when that is all of them.
 """
 
 from __future__ import annotations
@@ -52,11 +52,15 @@ def at_hand(name: str) -> bool:
 
 def main() -> None:
     made = parser()
-    made.description = __doc__
+    made.prog, made.description = "python -m bench.seed", __doc__
     made.add_argument("--models", default=",".join(m.name for m in MODELS))
-    made.set_defaults(dataset="lcquad2", split="test", variants="question,nsql", linking="gold", limit=500)
+    made.set_defaults(variants="question,nsql", linking="gold", limit=500)
     arguments = made.parse_args()
+    if not arguments.data and not arguments.dataset:
+        made.set_defaults(dataset="lcquad2", split="test")
     with sentences():
+        if arguments.model != made.get_default("model"):
+            raise UsageError("This experiment has its own models.", "Name others with --models.")
         names = [name.strip() for name in arguments.models.split(",") if name.strip()]
         if not names:
             raise UsageError("--models names no model.", "Leave it out for all three.")
@@ -78,6 +82,8 @@ def main() -> None:
             except ArtifactError as error:
                 results[name] = f"{error.message} {error.hint}"
         show(results, arguments.json)
+        if not any(isinstance(found, dict) for found in results.values()):
+            raise SystemExit(ArtifactError.exit_status)
 
 
 if __name__ == "__main__":

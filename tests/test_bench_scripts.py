@@ -321,6 +321,22 @@ def test_a_model_that_is_not_there_is_named_and_passed_over(
     assert result[str(tiny_model)]["n"] == 2
 
 
+def test_where_no_model_is_at_hand_the_experiment_says_what_to_fetch(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(data / "q.jsonl"), "--out", str(tmp_path / "seed")]
+    monkeypatch.setattr(sys, "argv", ["bench.seed", *arguments])
+    with pytest.raises(SystemExit) as status:
+        seed.main()
+    assert status.value.code == 5
+    said = capsys.readouterr().out
+    assert said.count("hf download") == 3 and "27.6 GB" in said and not (tmp_path / "seed").exists()
+    monkeypatch.setattr(sys, "argv", ["bench.seed", *arguments, "--model", "x"])
+    with pytest.raises(SystemExit) as status:
+        seed.main()
+    assert status.value.code == 2 and "--models" in capsys.readouterr().err
+
+
 def test_latency_tells_every_stage(run: Run, graph: Path, tiny_model: Path) -> None:
     result = run(latency, "--kg", str(graph), "--model", str(tiny_model), "--limit", "4")
     assert result["n"] >= 1 and result["n"] + sum(result["left_out"].values()) == 4
@@ -329,7 +345,8 @@ def test_latency_tells_every_stage(run: Run, graph: Path, tiny_model: Path) -> N
 
 
 def test_folds_share_no_shape(run: Run, tmp_path: Path) -> None:
-    result = run(folds, "--folds", "2", "--out", str(tmp_path))
+    result = run(folds, "--folds", "2", "--out", str(tmp_path), "--rows", str(tmp_path / "all.jsonl"))
+    fold_of = {r["id"]: r["fold"] for r in map(json.loads, (tmp_path / "all.jsonl").read_text().splitlines())}
     assert result["shapes"] >= 3
     tested = []
     for fold in ("fold-1", "fold-2"):
@@ -340,6 +357,7 @@ def test_folds_share_no_shape(run: Run, tmp_path: Path) -> None:
         assert not {r["shape"] for r in parts["train"]} & {r["shape"] for r in parts["test"]}
         assert len(parts["train"]) + len(parts["test"]) == result["n"]
         tested += [r["id"] for r in parts["test"]]
+        assert {f"fold-{fold_of[r['id']]}" for r in parts["test"]} <= {fold}
     assert sorted(tested) == ["1", "2", "3", "4"]
 
 
