@@ -195,8 +195,7 @@ def main() -> None:
             rows += asked
             if result["terms"] < _LARGE:
                 small += asked
-            if not arguments.json:
-                print(lines_of(result), flush=True)
+            print(lines_of(result), file=sys.stderr if arguments.json else sys.stdout, flush=True)
         if small:
             results.append(pooled("spider4sparql, all of these", small, (3, 5)))
             if not arguments.json:
