@@ -11,13 +11,47 @@ import numpy as np
 
 from bench import plots
 from bench.document import Block, Code, Figure, Fold, Heading, Paragraph, Table, clean
-from bench.results import EXACT, SECONDS, STRICT, TOKENS, Results, Row, System, shown
+from bench.results import (
+    EXACT,
+    SECONDS,
+    STRICT,
+    TERM_MEASURES,
+    TOKENS,
+    Results,
+    Row,
+    System,
+    intervals,
+    shown,
+)
 from bench.statistics import Interval, Values, bootstrap
 
 POOLED_BELOW = 5
 _UNKNOWN = "not known"
 EXAMPLES = 3
 _ERRORS = ("wrong entity", "wrong term", "wrong shape", "wrong literal", "invalid")
+
+
+def terms(results: Results) -> Iterator[Block]:
+    """How well the terms of a query were chosen, whatever it does with them."""
+    measures = results.measured(TERM_MEASURES)
+    if not measures:
+        return
+    yield Heading("Terms")
+    yield Paragraph(
+        "The IRIs of gold and predicted query as sets, mean over all n questions, those that were left out counting as 0. By kind: over "
+        "the questions whose gold or prediction names one of the kind (as many as the cell says); a property names an edge, a class is "
+        "what rdf:type leads to, an entity all else (on Wikidata, classes too)."
+    )
+    rows = []
+    for system in results.systems:
+        ids = results.ids(system)
+        found = intervals(results, system, measures, ids)
+        cells = [
+            shown(measure, at) + (f" of {at.n:,}" if at.n < len(ids) and at.n else "")
+            for measure, at in zip(measures, found, strict=True)
+        ]
+        rows.append((results.label(system), f"{len(ids):,}", *cells))
+    yield Table(("variant", "n", *(measure.name for measure in measures)), tuple(rows))
 
 
 def by_group(results: Results) -> Iterator[Block]:
@@ -36,7 +70,12 @@ def by_group(results: Results) -> Iterator[Block]:
             + (
                 ""
                 if key == "form"
-                else f" Where a {key} has fewer than {POOLED_BELOW} questions it is pooled with others."
+                else (
+                    " The data names no templates: a shape is a query with its terms and literals taken out."
+                    if key == "shape"
+                    else ""
+                )
+                + f" Where a {key} has fewer than {POOLED_BELOW} questions it is pooled with others."
             )
         )
         rows = []

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ontoprompt import sparql
 from ontoprompt.errors import QueryError
-from ontoprompt.pairs import CORE_IRIS
+from ontoprompt.pairs import CORE_IRIS, RDF_TYPE
+from ontoprompt.sparql_patterns import patterns
 from ontoprompt.witness import judge
 
 _ENTITY = re.compile(r"/(?:resource|entity)/")
@@ -24,8 +25,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>\s]*>|\?\w+|[\w:.-]+|[^\s\w]')
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The measures of one prediction. Precision, recall and F1 are over the set of IRIs of gold and prediction;
-    `unknown_terms`: IRIs that `known` does not hold; `error`: the first thing that is wrong, empty when the suite
+    """The measures of one prediction. Precision, recall and F1 are over the set of IRIs of gold and prediction, and
+    over those of each kind, None where neither names one (`kinds_of`); `unknown_terms`: IRIs that `known` does not hold; `error`: the first thing that is wrong, empty when the suite
     finds no difference."""
 
     exact: bool
@@ -40,6 +41,9 @@ class Scores:
     bleu: float
     token_f1: float
     error: str
+    entity_f1: float | None = None
+    property_f1: float | None = None
+    class_f1: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The measures as a row holds them."""
@@ -64,14 +68,14 @@ def score(
         query = sparql.parse(predicted)
         sparql.check_read_only(query)
     except QueryError:
-        return _INVALID
+        entity_f1, property_f1, class_f1 = (0.0 if kind else None for kind in kinds_of(right))
+        return replace(_INVALID, entity_f1=entity_f1, property_f1=property_f1, class_f1=class_f1)
     exact = sparql.canonical(query) == sparql.canonical(right)
     verdict = judge(right, query, graph=graph, seed=seed)
     wanted, got = _terms(right), _terms(query)
-    shared = len(wanted & got)
-    precision = shared / len(got) if got else float(not wanted)
-    recall = shared / len(wanted) if wanted else float(not got)
-    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    precision, recall, f1 = _overlap(wanted, got)
+    kinds = zip(kinds_of(right), kinds_of(query), strict=True)
+    entity_f1, property_f1, class_f1 = (_overlap(*both)[2] if any(both) else None for both in kinds)
     # What variables are called is the writer's own affair: in order of appearance, as papers that report BLEU do it.
     texts = [sparql.render(q, name=sparql.prefixed, rename_variables=True) for q in (right, query)]
     return Scores(
@@ -87,7 +91,32 @@ def score(
         bleu=_bleu(*texts),
         token_f1=_token_f1(*texts),
         error="" if verdict.equivalent else _error(right, query, wanted, got),
+        entity_f1=entity_f1,
+        property_f1=property_f1,
+        class_f1=class_f1,
     )
+
+
+def _overlap(wanted: set[str], got: set[str]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of a set; nothing wanted and nothing there is right."""
+    shared = len(wanted & got)
+    precision = shared / len(got) if got else float(not wanted)
+    recall = shared / len(wanted) if wanted else float(not got)
+    return precision, recall, 2 * precision * recall / (precision + recall) if shared else precision * recall
+
+
+def kinds_of(query: sparql.Query) -> tuple[set[str], set[str], set[str]]:
+    """The entities, properties and classes of a query, told by where they stand: a property names an edge, a class is
+    what rdf:type leads to, an entity all else. Not among them: rdf:type and rdfs:label, which every query may name.
+
+    On Wikidata a class is an item like others (P31 is a property), and counts as an entity."""
+    found = patterns(query.tree)
+    properties = {sparql.property_of(iri) for pattern in found for iri in pattern.properties}
+    classes = {
+        p.object.value for p in found if p.predicate.value == RDF_TYPE and p.object.kind == "iri"
+    } - properties
+    entities = _terms(query) - properties - classes
+    return entities - CORE_IRIS, properties - CORE_IRIS, classes
 
 
 def _terms(query: sparql.Query) -> set[str]:

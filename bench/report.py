@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 from bench import plots
-from bench.breakdown import by_group, costs, recall_curves, taxonomy
+from bench.breakdown import by_group, costs, recall_curves, taxonomy, terms
 from bench.document import Block, Code, Figure, Heading, Paragraph, Table, to_html, to_markdown
 from bench.results import (
     EXACT,
@@ -47,6 +47,19 @@ _FIRST = (
     "variants",
     "examples",
 )
+# What a question is given; figures of different settings do not stand in one column.
+_LINKINGS = {
+    "gold": "each question is given its gold entities and terms, shuffled, and nothing else",
+    "pool": "each question is given its gold entities and terms among 15 other terms and 5 other entities, those that retrieval "
+    "ranks highest",
+    "closed": "nothing is given; entities are linked from a closed list, and no system that links over a whole graph stands beside it",
+    "full": "nothing is given; entities are linked from a list with a million names more than the closed one",
+}
+_MEASURES = (
+    "Exact: the canonical queries are the same. Suite strict: no graph of those made for the pair tells the two queries apart "
+    "(distilled test suites: Zhong, Yu and Klein 2020); lenient: nor by the first column of the gold, with one column more in the "
+    "prediction at most. Valid: it parses and only reads. Unknown terms: IRIs that no vocabulary at hand holds."
+)
 _METHOD = (
     f"In brackets: 95 % percentile bootstrap intervals, {RESAMPLES:,} resamples of questions, with the seed of the run. "
     "Where all questions have the same value a bootstrap says nothing; bounded measures then carry the exact binomial "
@@ -60,7 +73,10 @@ def write_report(folder: Path) -> None:
     no run or is damaged."""
     results = load_results(folder)
     blocks = report_blocks(results)
-    title = f"Benchmark run on {results.settings.get('dataset') or results.settings.get('file') or 'unnamed data'}"
+    settings = results.settings
+    title = f"Benchmark run on {settings.get('dataset') or settings.get('file') or 'unnamed data'}"
+    if settings.get("linking"):
+        title += f", linking {settings['linking']}"
     (folder / "plots").mkdir(exist_ok=True)
     for figure in _figures(blocks):
         _put(folder / "plots" / f"{figure.name}.svg", figure.svg)
@@ -72,7 +88,7 @@ def report_blocks(results: Results) -> list[Block]:
     """All that the report says, in order."""
     always, with_rows = (
         (_warnings, _settings),
-        (_main_table, _differences, by_group, costs, recall_curves, taxonomy),
+        (_main_table, terms, _differences, by_group, costs, recall_curves, taxonomy),
     )
     parts = (*always, *with_rows) if results.systems else always
     return [block for part in parts for block in part(results)]
@@ -121,6 +137,9 @@ def _settings(results: Results) -> Iterator[Block]:
     keys = [k for k in _FIRST[1:] if k in settings]
     keys += [k for k in settings if k not in (*_FIRST, "finished")]
     yield Table(("setting", "value"), tuple((key, _value(settings[key])) for key in keys), names=2)
+    linking = str(settings.get("linking") or "")
+    if linking in _LINKINGS:
+        yield Paragraph(f"Linking {linking}: {_LINKINGS[linking]}.")
     before = _left_out_before(results)
     if before:
         reasons = "; ".join(f"{reason} {count:,}" for reason, count in sorted(before.items()))
@@ -150,6 +169,7 @@ def _main_table(results: Results) -> Iterator[Block]:
     asked = [results.asked(system) for system in results.systems]
     fate = [Counter(results.fate(system, name) for name in results.ids(system)) for system in results.systems]
     yield Heading("Variants")
+    yield Paragraph(_MEASURES)
     yield Paragraph(
         f"{_METHOD} Rightness is over all n questions, those that were left out counting as wrong. Unknown terms (per query), tokens "
         "and seconds are over the questions that were asked."

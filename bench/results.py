@@ -70,6 +70,21 @@ MEASURES = (
 )
 
 
+def _where_named(key: str, name: str) -> Measure:
+    """A share that is known only of queries in which gold or prediction names such a term."""
+    return Measure(key, name, 1, (0.0, 1.0), math.nan, share=True)
+
+
+TERM_MEASURES = (
+    _share("term_precision", "precision"),
+    _share("term_recall", "recall"),
+    _share("term_f1", "F1"),
+    _where_named("entity_f1", "F1 of entities"),
+    _where_named("property_f1", "F1 of properties"),
+    _where_named("class_f1", "F1 of classes"),
+)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class System:
     """A prompt variant with a number of worked examples."""
@@ -117,10 +132,10 @@ class Results:
         found = [[measure.of(rows.get(name)) for measure in wanted] for name in ids]
         return np.array(found, dtype=np.float64).reshape(len(found), len(wanted))
 
-    def measured(self) -> tuple[Measure, ...]:
-        """The measures that some row of the run knows."""
+    def measured(self, measures: Iterable[Measure] = MEASURES) -> tuple[Measure, ...]:
+        """Those of the measures that some row of the run knows."""
         rows = [row for found in self.rows.values() for row in found.values() if not row.get("left_out")]
-        return tuple(measure for measure in MEASURES if any(not math.isnan(measure.of(row)) for row in rows))
+        return tuple(measure for measure in measures if any(not math.isnan(measure.of(row)) for row in rows))
 
     def asked(self, system: System) -> tuple[str, ...]:
         """The questions that were put to the model."""

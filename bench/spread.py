@@ -30,7 +30,7 @@ from typing import Any
 from bench.generation import recall_at, scored_row
 from bench.links import Linked
 from bench.runs import Cache
-from bench.writing import Nearest, Writer
+from bench.writing import Nearest, Writer, identity
 from ontoprompt.errors import OntopromptError, UsageError
 from ontoprompt.fragment import Fragment
 from ontoprompt.generation import LoadOptions, open_generator
@@ -83,6 +83,7 @@ class Worker:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self._generator: Any = None
+        self._identity = ""
         self._nearest: Nearest | None = None
         self._known = {graph: _Known(terms) for graph, terms in recipe.terms.items()}
 
@@ -102,6 +103,8 @@ class Worker:
         recipe = self.recipe
         if self._generator is None:
             self._generator = open_generator(recipe.model, recipe.options)
+            # All of its weights are read for this: once is enough.
+            self._identity = identity(self._generator)
         if part.examples and self._nearest is None:
             self._nearest = Nearest(recipe.pairs)
         return Writer(
@@ -112,6 +115,7 @@ class Worker:
             examples=part.examples,
             constrained=recipe.constrained,
             cache=Cache(user_data_dir() / "bench" / "generations"),
+            known_as=self._identity,
         )
 
 
@@ -222,6 +226,8 @@ def _cluster(address: str, workers: int | None, quiet: bool) -> Iterator[Any]:
     if here:
         # The one switch that lets Ray take 127.0.0.1 for a node: otherwise it listens on every interface.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # Ray would let its workers wait for everything else that this machine does.
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ImportError:

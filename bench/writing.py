@@ -48,7 +48,7 @@ class Writer:
 
     `beams`: candidates searched for; `ranked`: order them by how much of the question they hear, as `ontoprompt ask`
     does, with `retriever`; else by probability alone. `nearest`, `examples`: where worked examples come from, and how
-    many. `constrained`: hold decoding to the grammar.
+    many. `constrained`: hold decoding to the grammar. `known_as`: the generator's `identity`, where it is known already.
     """
 
     def __init__(
@@ -62,12 +62,13 @@ class Writer:
         examples: int = 0,
         constrained: bool = True,
         cache: Cache | None = None,
+        known_as: str = "",
     ) -> None:
         self.generator, self.variant = generator, variant or generator.variant
         self.beams, self.retriever, self.constrained = beams, retriever, constrained
         self.cache = cache or Cache(None)
         self.nearest, self.examples = nearest, examples
-        self.identity = identity(generator)
+        self.identity = known_as or identity(generator)
 
     def prompt(self, linked: Linked) -> Prompt:
         """The prompt of a question."""

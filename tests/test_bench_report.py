@@ -135,7 +135,7 @@ def column(cells: list[list[str]], name: str) -> list[str]:
 def test_the_settings_and_the_command_come_first(report: Path) -> None:
     text = (report / "report.md").read_text("utf-8")
     assert text.startswith(
-        "# Benchmark run on lcquad2\n\n## Settings\n\n```text\npython -m bench.prompt_variants --out run"
+        "# Benchmark run on lcquad2, linking pool\n\n## Settings\n\n```text\npython -m bench.prompt_variants --out run"
     )
     assert ["linking", "pool"] in table(report, "Settings") and ["repairs", "year 2"] in table(
         report, "Settings"
@@ -158,6 +158,31 @@ def test_figures_are_over_all_questions_and_costs_over_those_asked(report: Path)
     asked = table(report, "Variants", 2)
     assert column(asked, "asked") == ["20", "19"]
     assert column(asked, "suite strict")[1].split()[0] == f"{100 * 15 / 19:.1f}"
+
+
+def test_the_setting_of_linking_and_the_measures_are_explained(report: Path, tmp_path: Path) -> None:
+    text = (report / "report.md").read_text("utf-8")
+    assert "Linking pool: each question is given its gold entities and terms among 15" in text
+    assert "Zhong, Yu and Klein 2020" in text
+    other = run_of(tmp_path / "other", [row("nsql", 1, True)], linking="by hand")
+    write_report(other)
+    assert "Linking by hand" not in (other / "report.md").read_text("utf-8")
+
+
+def test_terms_by_kind_say_of_how_many_questions_they_know(tmp_path: Path) -> None:
+    """A kind that neither gold nor prediction names is no question of that kind."""
+    rows = [
+        row("nsql", i, True, entity_f1=0.5, property_f1=1.0, class_f1=1.0 if i < 2 else None)
+        for i in range(4)
+    ]
+    run = run_of(tmp_path / "run", [*rows, left_out("nsql", 4, "no room")])
+    write_report(run)
+    text = (run / "report.md").read_text("utf-8")
+    header, _, cells = text[text.index("## Terms") :].split("| variant")[1].splitlines()[:3]
+    found = dict(zip(header.split(" | "), cells.split(" | "), strict=True))
+    assert found["recall"].startswith("40.0 (") and found["F1"].startswith("80.0 (")
+    assert found["F1 of entities"].startswith("50.0 (") and found["F1 of entities"].endswith(" of 4")
+    assert found["F1 of classes |"].startswith("100.0 (") and " of 2" in found["F1 of classes |"]
 
 
 def test_a_share_has_the_bootstrap_interval_of_the_seed(report: Path) -> None:

@@ -66,18 +66,11 @@ def test_two_workers_write_the_rows_of_one_process_though_one_is_killed(
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    killed, listening = False, set()
-    until = time.monotonic() + 120
-    while not killed and process.poll() is None and time.monotonic() < until:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            # Ray writes into the name of a worker what it is at.
-            if child.name().startswith("ray::_Remote.wr"):
-                listening = _addresses(process.pid)
-                child.kill()
-                killed = True
-                break
-        time.sleep(0.02)
-    said, errors = process.communicate(timeout=150)
+    try:
+        killed, listening = _kill_a_writer(process)
+        said, errors = process.communicate(timeout=200)
+    finally:
+        process.kill()
     assert process.returncode == 0, errors
     assert killed and len(listening) > 0 and listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     assert said.count("\n") == 1
@@ -89,6 +82,20 @@ def test_two_workers_write_the_rows_of_one_process_though_one_is_killed(
     single, several = json.loads(capsys.readouterr().out), json.loads(said)
     assert several["left_out"] == single["left_out"]
     assert several["nsql-symbols 0"]["term_f1"] == single["nsql-symbols 0"]["term_f1"]
+
+
+def _kill_a_writer(process: subprocess.Popen[str]) -> tuple[bool, set[str]]:
+    """End one worker while it writes; whether there was one, and where the cluster listened at the time."""
+    until = time.monotonic() + 150
+    while process.poll() is None and time.monotonic() < until:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            # Ray writes into the name of a worker what it is at.
+            if child.name().startswith("ray::_Remote.wr"):
+                listening = _addresses(process.pid)
+                child.kill()
+                return True, listening
+        time.sleep(0.02)
+    return False, set()
 
 
 def _addresses(pid: int) -> set[str]:
