@@ -57,7 +57,7 @@ class Linking:
     def __init__(
         self, setting: str, graph: str, *, data: Path | None, index: str = "", seed: int = 0, top_k: int = 12
     ) -> None:
-        from ontoprompt.assembly import open_index
+        from ontoprompt.assembly import open_index, open_reranker
 
         self.setting, self.graph, self.seed, self.top_k = setting, graph, seed, top_k
         self.index: Any = open_index(load_settings(index=index, kg=_GRAPHS.get(graph, "")))
@@ -71,7 +71,7 @@ class Linking:
             self.names = sorted(names)
             self.entities = open_names(names, _FULL_NAMES if setting == "full" else 0)
         linker = LocalLinker(self.entities) if self.entities is not None else None
-        self.retriever = Retriever(self.index, linker, None)
+        self.retriever = Retriever(self.index, linker, None, open_reranker())
         self._known: frozenset[str] = frozenset()
 
     def link(self, question: Question) -> Linked:

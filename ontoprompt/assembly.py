@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .entities import EntityIndex, Linker, LocalLinker, build_entity_index
@@ -29,6 +29,9 @@ from .settings import (
     named_index_dir,
     user_data_dir,
 )
+
+if TYPE_CHECKING:
+    from .reranking import Reranker
 
 Progress = Callable[[str, int, int | None], None]
 _ENDPOINT_BUDGET = 40.0
@@ -92,7 +95,7 @@ def open_retriever(
             )
     index = open_index(settings, store, progress=progress)
     linker, labels = open_linker(kg, store, progress=progress)
-    return Retriever(index, linker, store), labels
+    return Retriever(index, linker, store, open_reranker(settings.reranker)), labels
 
 
 def _graph_of(settings: Settings) -> str:
@@ -211,6 +214,17 @@ def shipped_adapter(iris: Iterable[str]) -> Path | None:
     if "dbpedia" in found:
         return default_index_dir() / "adapter.safetensors"
     return Path(__file__).parent / "data" / "adapters" / "wikidata.safetensors" if found else None
+
+
+def open_reranker(name: str = "default") -> Reranker | None:
+    """The reranker of that name: `default`, `none`, or a file that `ontoprompt train --reranker` made. The encoder's
+    own weights are read when it is first asked. Raises ArtifactError for a file that is none."""
+    from .reranking import Reranker
+
+    if name == "none":
+        return None
+    shipped = Path(__file__).parent / "data" / "reranker.safetensors"
+    return Reranker.load(shipped if name == "default" else Path(name))
 
 
 def open_linker(

@@ -53,6 +53,11 @@ def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
                 type=click.IntRange(0, 20),
                 help="Worked examples in the prompt, the nearest of the index's pairs.",
             ),
+            click.option(
+                "--reranker",
+                metavar="FILE|none",
+                help="What reads the terms found again. Default: the one that ships.",
+            ),
             click.option("--top-k", type=click.IntRange(1, 40), help="Terms in the fragment."),
             click.option("--candidates", type=click.IntRange(1, 50), help="Queries to generate."),
             click.option(
@@ -409,6 +414,9 @@ def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) 
     help="Checkpoint of an earlier training to start from.",
 )
 @click.option("--seed", type=int, default=7, show_default=True)
+@click.option(
+    "--reranker", is_flag=True, help="Train what reads the terms found again instead; needs --index."
+)
 @guarded
 def train(
     progress: Progress,
@@ -425,8 +433,17 @@ def train(
     indexes: tuple[Path, ...],
     init_from: Path | None,
     seed: int,
+    reranker: bool,
 ) -> None:
     """Train a generator from PAIRS (JSON lines of question and sparql)."""
+    if reranker:
+        from .rerank_training import RerankConfig, train_from_pairs
+
+        record = train_from_pairs(
+            pairs, out, indexes, RerankConfig(minutes=minutes, seed=seed), weights=weights, progress=progress
+        )
+        click.echo(f"{record['file']}: {record['seen']:,} questions seen in {record['minutes']:.1f} minutes")
+        return
     from .training import TrainConfig, train_from_files
 
     config = TrainConfig(minutes=minutes, layers=layers, width=width, vocabulary=vocabulary, seed=seed)

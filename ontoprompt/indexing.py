@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .embedding import Adapter, Encoder, load_encoder
-from .errors import ArtifactError, QueryError, UsageError
+from .errors import ArtifactError, UsageError
 from .execution import Store
 from .index import build_index
 from .ontology import Ontology, load_ontology, ontology_from_store
@@ -92,19 +92,9 @@ def _trained_adapter(pairs: Path, ontology: Ontology, encoder: Encoder, progress
     """An adapter of the pairs whose queries name terms of this ontology; a query that does not parse counts as
     naming none."""
     from .adapting import train_adapter
-    from .pairs import read_pairs
-    from .sparql import parse, property_of
+    from .pairs import read_pairs, term_pairs
 
-    known = {t.iri for t in ontology.terms}
-    examples = []
-    for pair in read_pairs(pairs):
-        try:
-            # Wikidata's statement and qualifier forms speak of the property too.
-            gold = sorted({property_of(iri) for iri in parse(pair.query).iris()} & known)
-        except QueryError:
-            continue
-        if gold:
-            examples.append((pair.question, gold))
+    examples = list(term_pairs(read_pairs(pairs), {t.iri for t in ontology.terms}))
     if not examples:
         raise UsageError(
             f"No query in {pairs} names a term of this vocabulary.",

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from .entities import EntityLink
-from .errors import SourceError
+from .errors import QueryError, SourceError
 from .fragment import Fragment, Hint, ScoredTerm
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
@@ -91,6 +91,18 @@ def read_pairs(path: Path) -> Iterator[Pair]:
         for question in sorted({q for q in asked if isinstance(q, str)}):
             if query and len(question.split()) > 2 and question.lower() not in ("n/a", "na"):
                 yield Pair(question, query, path.stem)
+
+
+def term_pairs(pairs: Iterable[Pair], known: Set[str]) -> Iterator[tuple[str, list[str]]]:
+    """(question, IRIs of the known terms that its query names), for what learns to find terms. Wikidata's statement and
+    qualifier forms speak of their property too. Pairs without a term, or whose query does not parse, are left out."""
+    for pair in pairs:
+        try:
+            gold = sorted({property_of(iri) for iri in parse(pair.query).iris()} & known)
+        except QueryError:
+            continue
+        if gold:
+            yield pair.question, gold
 
 
 class Labels:

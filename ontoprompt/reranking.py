@@ -49,7 +49,7 @@ class Listed:
 def term_facts(terms: Sequence[Term]) -> Vectors:
     """(n, FACTS): what is known of terms besides their names: how much they are used, kind, whether raw infobox."""
     usage = np.log1p(np.array([t.usage for t in terms], np.float32)) / 15.0
-    kinds = np.array([[t.kind == kind for kind in KINDS] for t in terms], np.float32).reshape(len(terms), -1)
+    kinds = np.array([[t.kind == kind for kind in KINDS] for t in terms], np.float32).reshape(len(terms), len(KINDS))
     raw = np.array([t.iri.startswith(_RAW) for t in terms], np.float32)
     return np.column_stack([usage, usage == 0, raw, kinds]).astype(np.float32)
 
@@ -161,7 +161,8 @@ class Reranker:
     def _ready(self) -> tuple[Any, Pieces]:
         if self._network is None or self._pieces is None:
             self._pieces = Pieces(self._folder)
-            made: Any = network(self._folder)
+            rank = next(len(value) for key, value in self._weights.items() if key.endswith("_down"))
+            made: Any = network(self._folder, rank)
             made.load_state_dict(self._weights)
             made.merge()
             self._network = made.eval()

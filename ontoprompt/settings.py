@@ -72,6 +72,7 @@ class Settings:
     model: str = "default"
     prompt: str = ""
     encoder: str = "default"
+    reranker: str = "default"
     examples: int = 0
     top_k: int = 12
     candidates: int = 8
