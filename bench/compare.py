@@ -255,7 +255,9 @@ def _brief(value: object) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m bench.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("a", type=Path, metavar="RUN_A", help="folder of a run")
     parser.add_argument("b", type=Path, metavar="RUN_B", help="folder of another")

@@ -91,7 +91,9 @@ def asked(url: str, model: str | None, home: str) -> tuple[list[dict[str, Any]],
 def main() -> int:
     """Print each question and the figures; returns 1 where they fall short."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m bench.endpoint",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model")
     arguments = parser.parse_args()

@@ -123,7 +123,9 @@ def line_of(question: Mapping[str, Any], outcome: Outcome) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m bench.foreign",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model")
     parser.add_argument("--top-k", type=int)

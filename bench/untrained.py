@@ -48,7 +48,9 @@ def make(out: Path, shape: str, seed: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m bench.untrained",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--shape", choices=list(SHAPES), default="350M")

@@ -96,7 +96,9 @@ def _cell(cell: Any) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m bench.witness",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", help="JSON lines with `a` and `b`; - for standard input")
     parser.add_argument("--seed", type=int, default=0)

@@ -209,7 +209,9 @@ class Measurement:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m bench.witness_quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", default=list(FILES))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("ONTOPROMPT_DATA", ".")))
