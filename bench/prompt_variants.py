@@ -25,9 +25,10 @@ from bench.generation import left_out_row, link_all, summary
 from bench.report import write_report
 from bench.runs import Run, read_rows, sentences
 from bench.spread import Part, Recipe, Worker, check_cluster, spread
+from bench.writing import digest_of
 from ontoprompt.errors import UsageError
 from ontoprompt.fragment import Fragment
-from ontoprompt.generation import LoadOptions
+from ontoprompt.generation import LoadOptions, resolve_model
 from ontoprompt.pairs import Pair
 from ontoprompt.prompts import VARIANTS
 
@@ -65,6 +66,7 @@ def compare(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
         "variants": variants,
         "examples": counts,
         "model": arguments.model,
+        "generator": _generator(arguments.model),
         "candidates": arguments.candidates,
         "constrained": not arguments.free,
         "dtype": arguments.dtype,
@@ -165,6 +167,14 @@ def _training_pairs(asked: Asked, arguments: Any) -> list[Pair]:
     mine = {q.question.strip().lower() for q in asked.questions}
     read = read_dataset(path, graph=arguments.graph, split="train")
     return [Pair(q.question, q.query) for q in read.questions if q.question.strip().lower() not in mine]
+
+
+def _generator(model: str) -> str:
+    """What a model's name stands for today: its own name, and the first digits of the SHA-256 of its files."""
+    if model.startswith("openai:"):
+        return model
+    path, name = resolve_model(model)
+    return f"{name} {digest_of(path, name)[:12]}" if Path(path).is_dir() else name
 
 
 def _names(text: str) -> list[str]:

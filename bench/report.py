@@ -44,6 +44,7 @@ _FIRST = (
     "n",
     "seed",
     "model",
+    "generator",
     "variants",
     "examples",
 )

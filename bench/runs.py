@@ -81,9 +81,8 @@ class Run:
         if path.is_file():
             before = json.loads(path.read_text(encoding="utf-8"))
             asked = json.loads(json.dumps(self.settings))
-            differ = sorted(
-                k for k in before.keys() | asked.keys() if k not in _FREE and before.get(k) != asked.get(k)
-            )
+            # A setting that came into being after the run was begun says nothing against it.
+            differ = sorted(k for k in before if k not in _FREE and before[k] != asked.get(k))
             if differ:
                 raise UsageError(
                     f"{self.folder} holds a run with other settings: {', '.join(differ)}.",

@@ -5,8 +5,8 @@
 
 Ray is an optional extra (`pip install 'ontoprompt[ray]'`, tested with 2.60) and is imported only here. `local` starts
 a cluster on this machine that listens on its loopback interface alone, sends no usage statistics and is gone when the run
-is; any other address is that of a cluster that runs already, each machine of which must have this package, this
-repository on its path, and the model under the same name.
+is; any other address is that of a cluster that runs already, each machine of which, and the one that starts the run, must
+have this package, this repository on its path, and the model under the same name.
 
 Who starts the run reads and links the questions, writes the rows and makes the report; workers only ask the model and
 score. Parts are the batches that one process would make, so the rows are the same but for their timings. A worker that

@@ -180,9 +180,14 @@ class Nearest:
 
 def identity(generator: Generator) -> str:
     """What tells a generator from every other: the name of a hub model, the content of a folder."""
-    folder = Path(str(getattr(generator, "path", "")))
-    digest = hashlib.sha256(generator.name.encode())
-    if folder.is_dir():
+    return digest_of(str(getattr(generator, "path", "")), generator.name)
+
+
+def digest_of(path: str, name: str) -> str:
+    """The SHA-256 of a name and of the settings and weights in a folder, if it is one."""
+    folder = Path(path)
+    digest = hashlib.sha256(name.encode())
+    if path and folder.is_dir():
         for file in sorted(folder.iterdir()):
             if file.suffix in (".json", ".safetensors", ".bin"):
                 digest.update(file.name.encode())

@@ -61,6 +61,8 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         pass
     with Run(tmp_path, {**SETTINGS, "command": "another way to say the same"}):
         pass
+    with Run(tmp_path, {**SETTINGS, "a setting of later": 1}):
+        pass
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:

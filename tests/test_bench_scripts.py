@@ -237,6 +237,8 @@ def test_variants_are_compared_resumed_and_not_run_twice(
     assert (out / "report.md").is_file() and (out / "report.html").is_file()
     settings = json.loads((out / "settings.json").read_text())
     assert settings["finished"] and settings["seed"] == 0 and settings["versions"]["torch"]
+    name, _, digest = settings["generator"].rpartition(" ")
+    assert name == str(tiny_model) and len(digest) == 12
     # As if it had been killed: two rows are gone, and the generator must be asked for these alone.
     settings["finished"] = False
     (out / "settings.json").write_text(json.dumps(settings))
