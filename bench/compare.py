@@ -266,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with sentences():
         comparison = compare_runs(load_results(given.a), load_results(given.b), anyway=given.anyway)
-    print(json.dumps(to_json(comparison), ensure_ascii=False) if given.json else to_text(comparison))
+        print(json.dumps(to_json(comparison), ensure_ascii=False) if given.json else to_text(comparison))
 
 
 if __name__ == "__main__":

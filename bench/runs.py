@@ -264,6 +264,11 @@ def sentences() -> Iterator[None]:
 
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the figures has gone (`| head`): nothing is left to say, at the end of the process either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
     except OntopromptError as error:
         said = [printable(line) for line in (f"Error: {error.message}", error.hint) if line]
         print("\n".join(said), file=sys.stderr)

@@ -194,3 +194,10 @@ def test_a_refusal_is_a_sentence_and_status_two(pair: tuple[Path, Path]) -> None
     assert "seed (0 and 1), limit (40 and 7)." in refused.stderr
     allowed = subprocess.run([*words, "--anyway"], cwd=root, capture_output=True, text=True, check=True)
     assert "nsql, 0 examples: 40 questions" in allowed.stdout
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback(pair: tuple[Path, Path]) -> None:
+    command = f"{sys.executable} -m bench.compare {pair[0]} {pair[1]} | true"
+    root = Path(__file__).parent.parent
+    done = subprocess.run(["sh", "-c", command], cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""

@@ -20,6 +20,7 @@ from bench import (
     retrieval,
     score,
     seed,
+    spread,
     untrained,
 )
 from bench.folds import deal
@@ -244,13 +245,13 @@ def test_variants_are_compared_resumed_and_not_run_twice(
     (out / "settings.json").write_text(json.dumps(settings))
     (out / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:-2]))
     asked: list[int] = []
-    real = prompt_variants.Writer.write
+    real = spread.Writer.write
 
     def counted(self: Any, questions: Any) -> Any:
         asked.append(len(questions))
         return real(self, questions)
 
-    monkeypatch.setattr(prompt_variants.Writer, "write", counted)
+    monkeypatch.setattr(spread.Writer, "write", counted)
     second = run(prompt_variants, *arguments)
     assert sum(asked) <= 2
     again = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
