@@ -7,17 +7,23 @@ always gives the same rows, whatever the order of its triples.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ontoprompt import names
-from ontoprompt.entity_index import FORMAT, INDEXES, SCHEMA, deletion_hash
+from ontoprompt.entity_index import FORMAT, INDEXES, KINDS, SCHEMA, NameKind, deletion_hash, iri_parts
 from ontoprompt.entity_source import ALIAS, STAGING, Progress, Stage, read_files, read_store
 from ontoprompt.errors import ArtifactError, SourceError
 from ontoprompt.execution import Store
+
+_BATCH = 20_000  # entities between two writes
+_SPACES = 100_000  # first parts of IRIs that are remembered
+_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+_OPAQUE = re.compile(r"\w?\d+")  # identifiers such as Wikidata's, which no question names
+_WORDED = ("label", "alias", "local-name")
 
 
 def build_entity_index(
@@ -121,18 +127,57 @@ def _write_names(connection: sqlite3.Connection, count: int, progress: Progress)
         "SELECT r.id, r.iri, r.degree, s.rank, s.name FROM ranked r LEFT JOIN said s ON s.iri = r.iri "
         "ORDER BY r.id, s.rank, length(s.name), s.name"
     )
-    number = 0
+    rows = _Rows(connection)
     for entity, iri, degree, said in _grouped(spoken):
         label, found = _names_of(iri, said)
-        connection.execute("INSERT INTO entities VALUES (?, ?, ?, ?)", (entity, iri, label, degree))
+        rows.entity(entity, iri, label, degree)
         for key, name, kind in found:
-            number += 1
-            connection.execute("INSERT INTO names VALUES (?, ?, ?, ?, ?)", (number, key, name, entity, kind))
-            if kind not in ("short", "initials"):
-                connection.execute("INSERT INTO name_words (rowid, key) VALUES (?, ?)", (number, key))
-        if entity % 50_000 == 0:
+            rows.name(entity, key, None if name == label else name, kind)
+        if entity % _BATCH == 0:
+            rows.flush()
             progress("indexing names", entity, count)
+    rows.flush()
     progress("indexing names", count, count)
+
+
+class _Rows:
+    """Rows on their way into the tables of entities and names."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection, self._count = connection, 0
+        self._spaces: dict[str, int] = {}
+        self._entities: list[tuple[int, int, str, str, int]] = []
+        self._names: list[tuple[int, str, str | None, int, int]] = []
+
+    def entity(self, number: int, iri: str, label: str, degree: int) -> None:
+        space, local = iri_parts(iri)
+        if space not in self._spaces:
+            self._spaces[space] = self._space(space)
+        self._entities.append((number, self._spaces[space], local, label, degree))
+
+    def _space(self, iri: str) -> int:
+        """The number of a first part of IRIs."""
+        if len(self._spaces) >= _SPACES:  # a graph of many hosts: those met before are in the table
+            self.flush()
+            self._spaces.clear()
+        self._connection.execute("INSERT OR IGNORE INTO spaces (iri) VALUES (?)", (iri,))
+        (number,) = self._connection.execute("SELECT id FROM spaces WHERE iri = ?", (iri,)).fetchone()
+        return int(number)
+
+    def name(self, entity: int, key: str, name: str | None, kind: NameKind) -> None:
+        self._count += 1
+        self._names.append((self._count, key, name, entity, _NUMBER[kind]))
+
+    def flush(self) -> None:
+        """Move what is held in memory to the tables."""
+        many = self._connection.executemany
+        many("INSERT INTO entities VALUES (?, ?, ?, ?, ?)", self._entities)
+        many("INSERT INTO names VALUES (?, ?, ?, ?, ?)", self._names)
+        # What a name is shortened to holds no other words than the name.
+        worded = [(number, key) for number, key, _, _, kind in self._names if KINDS[kind] in _WORDED]
+        many("INSERT INTO name_words (rowid, key) VALUES (?, ?)", worded)
+        self._entities.clear()
+        self._names.clear()
 
 
 def _grouped(
@@ -152,14 +197,14 @@ def _grouped(
         yield (*current, said)
 
 
-def _names_of(iri: str, said: Sequence[tuple[int, str]]) -> tuple[str, list[tuple[str, str, str]]]:
+def _names_of(iri: str, said: Sequence[tuple[int, str]]) -> tuple[str, list[tuple[str, str, NameKind]]]:
     """The label to show and all (key, name, kind), none twice, the best first."""
     local = names.local_name(iri)
     label = said[0][1] if said else local or iri
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[str, NameKind]] = {}
     for rank, name in said:
         found.setdefault(names.key_of(name), (name, "label" if rank < ALIAS else "alias"))
-    if local and (not said or not local.isdigit()):
+    if local and not (said and _OPAQUE.fullmatch(local)):
         found.setdefault(names.key_of(local), (local, "local-name"))
     for name, _ in list(found.values()):
         short = names.unqualified(name)
@@ -176,22 +221,22 @@ def _names_of(iri: str, said: Sequence[tuple[int, str]]) -> tuple[str, list[tupl
 
 def _write_words(connection: sqlite3.Connection) -> None:
     """The words of all names with their deletions, and the words of the vocabulary."""
-    uses: Counter[str] = Counter()
-    for (key,) in connection.execute("SELECT key FROM names WHERE kind != 'initials'"):
-        uses.update(key.split())
-    rows = [(number, word, uses[word]) for number, word in enumerate(sorted(uses), 1)]
-    connection.executemany("INSERT INTO words VALUES (?, ?, ?)", rows)
+    connection.execute("CREATE VIRTUAL TABLE temp.name_terms USING fts5vocab(main, name_words, row)")
+    connection.execute("INSERT INTO words (word, uses) SELECT term, doc FROM name_terms ORDER BY term")
+    connection.execute("DROP TABLE temp.name_terms")
     connection.execute("CREATE TEMP TABLE parts (hash INTEGER, word INTEGER)")
+    rows = connection.execute("SELECT id, word FROM words WHERE length(word) >= ?", (names.MIN_FUZZY - 1,))
     connection.executemany(
         "INSERT INTO parts VALUES (?, ?)",
         (
             (deletion_hash(part), number)
-            for number, word, _ in rows
-            if len(word) >= names.MIN_FUZZY - 1 and word.isalpha()
+            for number, word in rows
+            if word.isalpha()
             for part in names.deletions(word)
         ),
     )
-    connection.execute("INSERT INTO deletions SELECT DISTINCT hash, word FROM parts ORDER BY hash, word")
+    connection.execute("INSERT OR IGNORE INTO deletions SELECT hash, word FROM parts ORDER BY hash, word")
+    connection.execute("DROP TABLE parts")
     terms: set[str] = set()
     said = "SELECT s.name FROM terms t JOIN said s ON s.iri = t.iri WHERE s.rank < ?"
     for (name,) in connection.execute(said, (ALIAS,)):

@@ -1,8 +1,10 @@
 """A graph's entities and their names in one SQLite file: built in one pass, opened read-only.
 
 Tables: `entities` (the most connected first, so that row order is rank), `names` (one row per name, looked up
-by its folded key), `name_words` (FTS5 over the keys: names that hold given words), `words` and `deletions`
-(words one edit apart share a deletion), `vocabulary` (words of class and property names), `meta`.
+by its folded key; `name` is left out where it is the entity's label), `name_words` (FTS5 over the keys: names that
+hold given words), `words` and `deletions` (words one edit apart share a deletion), `vocabulary` (words of class and
+property names), `meta`. IRIs are kept in two parts, up to the last `/` or `#` and after it, since millions of them
+share the first.
 """
 
 from __future__ import annotations
@@ -19,24 +21,27 @@ from urllib.parse import quote
 from ontoprompt import names
 from ontoprompt.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
 NameKind = Literal["label", "alias", "local-name", "short", "initials"]
+KINDS: tuple[NameKind, ...] = ("label", "alias", "local-name", "short", "initials")  # by their number
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entities (id INTEGER PRIMARY KEY, iri TEXT NOT NULL, label TEXT NOT NULL,
+CREATE TABLE spaces (id INTEGER PRIMARY KEY, iri TEXT NOT NULL);
+CREATE TABLE entities (id INTEGER PRIMARY KEY, space INTEGER NOT NULL, local TEXT NOT NULL, label TEXT NOT NULL,
                        degree INTEGER NOT NULL);
 CREATE TABLE classes (id INTEGER PRIMARY KEY, iri TEXT NOT NULL);
 CREATE TABLE types (entity INTEGER, class INTEGER, PRIMARY KEY (entity, class)) WITHOUT ROWID;
-CREATE TABLE names (id INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, entity INTEGER NOT NULL,
-                    kind TEXT NOT NULL);
-CREATE VIRTUAL TABLE name_words USING fts5(key, content='', detail=none,
+CREATE TABLE names (id INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT, entity INTEGER NOT NULL,
+                    kind INTEGER NOT NULL);
+CREATE VIRTUAL TABLE name_words USING fts5(key, content='', detail=none, columnsize=0,
                     tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
 CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL);
 CREATE TABLE deletions (hash INTEGER, word INTEGER, PRIMARY KEY (hash, word)) WITHOUT ROWID;
 CREATE TABLE vocabulary (word TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 INDEXES = """
-CREATE UNIQUE INDEX entities_iri ON entities (iri);
+CREATE UNIQUE INDEX spaces_iri ON spaces (iri);
+CREATE UNIQUE INDEX entities_iri ON entities (local, space);
 CREATE INDEX names_key ON names (key);
 CREATE INDEX names_entity ON names (entity);
 CREATE UNIQUE INDEX words_word ON words (word);
@@ -61,8 +66,15 @@ class NamedEntity:
 
 
 def deletion_hash(part: str) -> int:
-    """What stands for a word without one letter in the `deletions` table; collisions are sorted out later."""
-    return zlib.crc32(part.encode())
+    """What stands for a word without one letter in the `deletions` table; collisions are sorted out later. Signed, as
+    SQLite keeps such numbers in four bytes."""
+    return zlib.crc32(part.encode()) - 2**31
+
+
+def iri_parts(iri: str) -> tuple[str, str]:
+    """An IRI up to its last `/` or `#`, and the rest."""
+    cut = max(iri.rfind("/"), iri.rfind("#")) + 1
+    return iri[:cut], iri[cut:]
 
 
 class EntityIndex:
@@ -111,32 +123,41 @@ class EntityIndex:
 
     def label(self, iri: str) -> str | None:
         """The label of an entity; None when the index does not hold it."""
-        rows = self._rows("SELECT label FROM entities WHERE iri = ?", (iri,))
-        return rows[0][0] if rows else None
+        label = self._of(iri, "label")
+        return None if label is None else str(label)
 
     def labels(self, iris: Collection[str]) -> dict[str, str]:
         """Labels of those of the given entities that the index holds."""
-        sql = "SELECT iri, label FROM entities WHERE iri IN ({})"
-        return dict(self._among(sql, sorted(set(iris))))
+        found = ((iri, self.label(iri)) for iri in sorted(set(iris)))
+        return {iri: label for iri, label in found if label is not None}
 
     def degree(self, iri: str) -> int:
         """How many triples mention an entity; 0 when the index does not hold it."""
-        rows = self._rows("SELECT degree FROM entities WHERE iri = ?", (iri,))
-        return int(rows[0][0]) if rows else 0
+        return self._of(iri, "degree") or 0
 
     def types(self, iri: str) -> tuple[str, ...]:
         """The classes that the graph states for an entity, sorted."""
-        rows = self._rows("SELECT id FROM entities WHERE iri = ?", (iri,))
-        return self.types_of([rows[0][0]]).get(rows[0][0], ()) if rows else ()
+        entity = self._of(iri, "id")
+        return self.types_of([entity]).get(entity, ()) if entity is not None else ()
 
     def names(self, iri: str) -> tuple[str, ...]:
         """The names of an entity: its label, then labels, aliases and its local name."""
+        entity = self._of(iri, "id")
+        if entity is None:
+            return ()
         rows = self._rows(
-            "SELECT e.label, n.name FROM entities e LEFT JOIN names n ON n.entity = e.id "
-            "WHERE e.iri = ? AND n.kind NOT IN ('short', 'initials') ORDER BY n.id",
-            (iri,),
+            "SELECT e.label, coalesce(n.name, e.label) FROM entities e LEFT JOIN names n ON n.entity = e.id "
+            "AND n.kind NOT IN (?, ?) WHERE e.id = ? ORDER BY n.id",
+            (KINDS.index("short"), KINDS.index("initials"), entity),
         )
-        return tuple(dict.fromkeys([*(row[0] for row in rows[:1]), *(row[1] for row in rows)]))
+        return tuple(dict.fromkeys(name for row in rows for name in row))
+
+    def _of(self, iri: str, column: str) -> Any:
+        """What a column of `entities` says of an entity; None when the index does not hold it."""
+        space, local = iri_parts(iri)
+        sql = f"SELECT e.{column} FROM entities e JOIN spaces s ON s.id = e.space WHERE e.local = ? AND s.iri = ?"
+        rows = self._rows(sql, (local, space))
+        return rows[0][0] if rows else None
 
     def types_of(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Classes of several entities, by the entity's number."""
@@ -151,8 +172,14 @@ class EntityIndex:
         found: dict[str, list[NamedEntity]] = {}
         sql = "SELECT DISTINCT key FROM names WHERE key IN ({})"
         for (key,) in self._among(sql, sorted(set(keys))):
-            found[key] = self._named("n.key = ?", key, _PER_KEY)
+            found[key] = self._named("n.key = ?", (key,), _PER_KEY)
         return found
+
+    def starting(self, key: str, limit: int = 30) -> list[NamedEntity]:
+        """Entities with a name that goes on after the folded words `key`, those of the shortest keys in its order."""
+        # A space is the lowest of all characters in a key, and an exclamation mark the next.
+        sql = "n.id IN (SELECT id FROM names WHERE key > ? AND key < ? ORDER BY key LIMIT ?)"
+        return self._named(sql, (f"{key} ", f"{key}!", limit), limit)
 
     def holding(self, keys: Sequence[str], limit: int = 30) -> list[NamedEntity]:
         """Entities with a name that holds all the given folded words, best connected first."""
@@ -161,7 +188,7 @@ class EntityIndex:
             return []
         match = " ".join(f'"{word}"' for word in terms)
         sql = "n.id IN (SELECT rowid FROM name_words WHERE name_words MATCH ? ORDER BY rowid LIMIT 200)"
-        return self._named(sql, match, limit)
+        return self._named(sql, (match,), limit)
 
     def known_words(self, keys: Collection[str]) -> frozenset[str]:
         """Those of the given folded words that occur in some name."""
@@ -186,13 +213,17 @@ class EntityIndex:
             key: sorted(near, key=lambda word: (-near[word], word))[:limit] for key, near in found.items()
         }
 
-    def _named(self, condition: str, value: str, limit: int) -> list[NamedEntity]:
+    def _named(self, condition: str, values: tuple[object, ...], limit: int) -> list[NamedEntity]:
         rows = self._rows(
-            "SELECT e.id, e.iri, e.label, e.degree, n.key, n.name, n.kind FROM names n "
-            f"JOIN entities e ON e.id = n.entity WHERE {condition} ORDER BY n.id LIMIT ?",
-            (value, limit),
+            "SELECT e.id, s.iri || e.local, e.label, e.degree, n.key, coalesce(n.name, e.label), n.kind "
+            "FROM names n JOIN entities e ON e.id = n.entity JOIN spaces s ON s.id = e.space "
+            f"WHERE {condition} ORDER BY n.id LIMIT ?",
+            (*values, limit),
         )
-        return [NamedEntity(*row) for row in rows]
+        try:
+            return [NamedEntity(*row[:6], KINDS[row[6]]) for row in rows]
+        except (IndexError, TypeError) as error:
+            raise ArtifactError(f"The entity index {self.path} is damaged.", _HINT) from error
 
     def _among(self, sql: str, values: Sequence[str] | Sequence[int]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(values), _BATCH):

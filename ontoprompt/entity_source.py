@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ontoprompt._worker import encode_term
 from ontoprompt.errors import GraphError, QueryTimeoutError
 from ontoprompt.execution import Store, Value
 
@@ -102,6 +101,7 @@ class Stage:
         self._names: list[tuple[str, int, str]] = []
         self._types: list[tuple[str, str]] = []
         self._terms: set[str] = set()
+        self._held = 0  # statements since the last flush
         self.named = False
 
     def link(self, subject: str | None, predicate: str, target: str | None, counted: bool = True) -> None:
@@ -148,7 +148,8 @@ class Stage:
         self._bound()
 
     def _bound(self) -> None:
-        if len(self._uses) + len(self._names) + len(self._types) > _FLUSH:
+        self._held += 1
+        if self._held > _FLUSH:
             self.flush()
 
     def flush(self) -> None:
@@ -160,6 +161,7 @@ class Stage:
         for held in (self._uses, self._names, self._types):
             held.clear()
         self._terms.clear()
+        self._held = 0
 
 
 def read_files(stage: Stage, sources: Sequence[str | Path], progress: Progress) -> None:
@@ -172,14 +174,16 @@ def read_files(stage: Stage, sources: Sequence[str | Path], progress: Progress) 
         def tick(done: int, before: int = before) -> None:
             progress("reading the graph", before + done, total)
 
+        last, subject = None, None
         for source, predicate, target in read_statements(file, tick):
-            kind, iri, _, _ = encode_term(source)
-            subject = iri if kind == "uri" else None
-            kind, value, _, language = encode_term(target)
-            if kind == "literal":
-                stage.literal(subject, predicate, value or "", language or "")
+            if source is not last:
+                last, subject = source, source.value if type(source).__name__ == "NamedNode" else None
+            kind = type(target).__name__
+            if kind == "Literal":
+                language: str | None = getattr(target, "language", None)
+                stage.literal(subject, predicate, target.value, language or "")
             else:
-                stage.link(subject, predicate, value if kind == "uri" else None)
+                stage.link(subject, predicate, target.value if kind == "NamedNode" else None)
         before += file.size
 
 

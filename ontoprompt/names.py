@@ -48,13 +48,33 @@ _DESIGNATION = re.compile(
     r",? (?:[AS]?\.?F\.?C\.?|[AS]\.?C\.?|Inc\.?|Ltd\.?|LLC|Corp\.?|Corporation|Company|Co\.|plc|PLC|AG|SE|GmbH|S\.A\.|"
     r"River|Ocean|Desert)$"
 )
+# The same without their full stops.
+_DESIGNATIONS = frozenset(
+    (
+        "FC",
+        "AFC",
+        "SFC",
+        "AC",
+        "SC",
+        "Inc",
+        "Ltd",
+        "LLC",
+        "Corp",
+        "Corporation",
+        "Company",
+        "Co",
+        "plc",
+        "PLC",
+    )
+    + ("AG", "SE", "GmbH", "SA", "River", "Ocean", "Desert")
+)
 
 
 def fold(text: str) -> str:
     """Case and diacritics taken away: `Škoda` → `skoda`."""
-    text = text.casefold().translate(_LETTERS)
     if text.isascii():
-        return text
+        return text.lower()
+    text = text.casefold().translate(_LETTERS)
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
     return unicodedata.normalize("NFC", bare).translate(_LETTERS)
 
@@ -80,6 +100,8 @@ def words(question: str) -> tuple[Word, ...]:
 
 def key_of(text: str) -> str:
     """A name as it is looked up: folded words, no leading `the`, no possessive, runs of initials in one."""
+    if text.isascii() and text.replace(" ", "").isalpha():  # most names, and several times as fast
+        return join(text.lower().split())
     return join([key for match in _WORD.finditer(text) if (key := _word_key(match.group())[0])])
 
 
@@ -128,6 +150,8 @@ def other_name_key(key: str) -> str | None:
 
 def initials(name: str) -> str | None:
     """What a name of three to six capitalised words is abbreviated to, as it is looked up: `mit`, `jfk`."""
+    if name.count(" ") + name.count("-") < 2:
+        return None
     parts = unqualified(name) if name.endswith(")") else None
     content = [word for word in _WORD.findall(parts[0] if parts else name) if fold(word) not in STOP_WORDS]
     if not 3 <= len(content) <= 6 or not all(word[0].isupper() for word in content):
@@ -166,7 +190,7 @@ def one_edit_apart(first: str, second: str) -> bool:
 
 def unqualified(name: str) -> tuple[str, str] | None:
     """A name and what only tells it from others: `Queen (band)` → (`Queen`, `band`); so `Paris, Texas`."""
-    match = _QUALIFIER.match(name)
+    match = _QUALIFIER.match(name) if name.endswith(")") or ", " in name else None
     if match is None:
         return None
     return match["name"], match["note"] or match["place"]
@@ -174,6 +198,8 @@ def unqualified(name: str) -> tuple[str, str] | None:
 
 def undesignated(name: str) -> str | None:
     """A name without the word for what it is that people leave out: `Manchester United F.C.`, `Amazon River`."""
+    if name.rpartition(" ")[2].replace(".", "") not in _DESIGNATIONS:
+        return None
     bare = _DESIGNATION.sub("", name)
     return bare if bare and bare != name and not is_ordinary(key_of(bare)) else None
 
