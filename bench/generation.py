@@ -9,6 +9,7 @@ written, because its gold names what no table knows, counts as wrong and is list
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
@@ -30,6 +31,8 @@ def link_all(questions: Iterable[Any], arguments: Any) -> tuple[dict[str, Linkin
     linkings: dict[str, Linking] = {}
     out: list[Linked] = []
     for graph, some in by_graph(questions).items():
+        if not arguments.json:
+            print(f"Linking {len(some)} questions ({arguments.linking}).", file=sys.stderr, flush=True)
         linkings[graph] = Linking(
             arguments.linking,
             graph,
