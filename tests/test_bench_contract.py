@@ -97,7 +97,7 @@ def test_the_keys_of_the_one_object(
         assert found.keys() == ALWAYS | {"nsql 0"} and found["nsql 0"].keys() == WRITTEN | MORE_WRITTEN
 
 
-@pytest.mark.parametrize("script", ["retrieval", "linking", "score"])
+@pytest.mark.parametrize("script", ["retrieval", "score"])
 def test_a_data_set_by_its_name_and_split(
     script: str,
     given: dict[str, list[str]],
