@@ -84,8 +84,11 @@ def gold(data: Path, index: str) -> Linking:
 
 
 @pytest.fixture(scope="module")
-def pool(data: Path, index: str) -> Linking:
-    return linking("pool", data, index)
+def pool(data: Path, index: str, home: Path) -> Linking:
+    # A fixture of a module is made before the test has a home of its own: without this, names go into the user's.
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ONTOPROMPT_HOME", str(home / ".local" / "share" / "ontoprompt"))
+        return linking("pool", data, index)
 
 
 @pytest.fixture(autouse=True)
