@@ -22,6 +22,7 @@ from ontoprompt import __version__
 from ontoprompt.embedding import Adapter, Encoder, Progress, Vectors, load_encoder
 from ontoprompt.errors import ArtifactError, UsageError
 from ontoprompt.index_folder import FolderWriter, Verified, open_folder
+from ontoprompt.index_rows import OldRows, make_rows, read_rows, rows_content
 from ontoprompt.ontology import KINDS, Ontology, Source, Term, term_from_json, term_to_json
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FEATURES = 4 + len(KINDS)
-_EXACT_ROWS = 5_000
-_FLAT_ROWS = 100_000
 _SPARE_ROWS = 32  # rows looked at beyond k: a term with aliases has several
 _BUILD_HINT = "Build it again with `ontoprompt index`."
 
@@ -262,8 +261,6 @@ def build_index(
     Raises UsageError for an ontology without terms or an adapter that does not fit, ArtifactError when the
     folder cannot be written; the old index is whole until the new one stands.
     """
-    import faiss
-
     if not ontology.terms:
         raise UsageError("An ontology without terms cannot be indexed.", "Name a source that holds terms.")
     if adapter is not None and adapter.question.shape[0] != encoder.dimension:
@@ -276,11 +273,11 @@ def build_index(
             f"{out} exists and is no index, so it is not replaced.", "Name another folder with --out."
         )
     with FolderWriter(out) as writer:
-        vectors, old, reused = _term_vectors(ontology.terms, out, encoder, progress)
+        texts = [text for term in ontology.terms for text in term_texts(term)]
         counts = [len(term_texts(term)) for term in ontology.terms]
         features = np.repeat(term_features(ontology.terms, adapter), counts, axis=0)
-        rows, factory = _faiss_index(np.concatenate([vectors, features], 1), old)
-        writer.write("index.faiss", faiss.serialize_index(rows).tobytes())
+        rows, factory, reused = make_rows(texts, features, encoder, _old_rows(out, encoder), progress)
+        writer.write("index.faiss", rows_content(rows))
         lines = [term_to_json(term) for term in ontology.terms]
         writer.write("terms.jsonl", ("\n".join(lines) + "\n").encode("utf-8"))
         if adapter is not None:
@@ -295,7 +292,7 @@ def build_index(
             dimension=encoder.dimension,
             factory=factory,
             terms=len(ontology),
-            rows=len(vectors),
+            rows=len(texts),
             reused=reused,
             adapter=adapter is not None,
             entities=entities_from is not None,
@@ -333,60 +330,21 @@ def _projection(dimension: int, adapter: Adapter | None) -> Vectors:
     return out
 
 
-def _term_vectors(
-    terms: Sequence[Term], out: Path, encoder: Encoder, progress: Progress | None
-) -> tuple[Vectors, Any, int]:
-    """Vectors of all term texts in order, the FAISS index that most of them were taken over from (or None),
-    and how many were."""
-    known, old = _old_vectors(out, encoder)
-    texts = [text for term in terms for text in term_texts(term)]
-    new = sorted(set(texts) - known.keys())
-    known.update(zip(new, encoder.encode(new, progress=progress), strict=True))
-    fresh = set(new)
-    reused = sum(text not in fresh for text in texts)
-    return np.stack([known[text] for text in texts]), old if 2 * reused > len(texts) else None, reused
-
-
-def _old_vectors(out: Path, encoder: Encoder) -> tuple[dict[str, Vectors], Any]:
-    """Text → vector of the index in `out`; nothing when there is none that is sound and by this encoder."""
+def _old_rows(out: Path, encoder: Encoder) -> OldRows:
+    """The vectors of the index in `out`; none when there is none that is sound and by this encoder."""
     try:
         opened = open_folder(out)
         manifest = Manifest.from_json(opened.manifest, out)
         if manifest.fingerprint != encoder.fingerprint or manifest.dimension != encoder.dimension:
-            return {}, None
-        terms, rows = _read_terms(opened), _read_rows(opened, manifest)
+            return OldRows({})
+        lines = opened.read("terms.jsonl").decode("utf-8").splitlines()
+        rows = _read_rows(opened, manifest)
     except ArtifactError:
-        return {}, None
-    texts = [text for term in terms for text in term_texts(term)]
+        return OldRows({})
+    texts = [text for line in lines for text in term_texts(term_from_json(line))]
     if len(texts) != rows.ntotal:
-        return {}, None
-    vectors = rows.reconstruct_n(0, rows.ntotal)[:, : manifest.dimension]
-    return dict(zip(texts, vectors, strict=True)), rows
-
-
-def _faiss_index(rows: Vectors, old: Any) -> tuple[Any, str]:
-    """The FAISS index of the rows and its factory string, by their number: exact; a byte a value; clustered.
-
-    One byte a value keeps the ranges that the words had in `old` when that is of the same type: a vector taken
-    over then gets the very codes it had, however often the index is rebuilt. Features get ranges of their own.
-    """
-    import faiss
-
-    count, width = rows.shape
-    if count <= _EXACT_ROWS:
-        factory = "Flat"
-    elif count <= _FLAT_ROWS:
-        factory = "SQ8"
-    else:
-        factory = f"IVF{4 * math.isqrt(count)}_HNSW32,SQ8"
-    index = faiss.index_factory(width, factory, faiss.METRIC_INNER_PRODUCT)
-    index.train(rows)
-    if isinstance(index, faiss.IndexScalarQuantizer) and type(old) is type(index) and old.d == width:
-        ranges, kept = (faiss.vector_to_array(each.sq.trained).reshape(2, width) for each in (index, old))
-        ranges[:, : width - FEATURES] = kept[:, : width - FEATURES]
-        faiss.copy_array_to_vector(ranges.ravel(), index.sq.trained)
-    index.add(rows)
-    return index, factory
+        return OldRows({})
+    return OldRows({text: place for place, text in enumerate(texts)}, rows)
 
 
 def _read_terms(opened: Verified) -> tuple[Term, ...]:
@@ -394,14 +352,9 @@ def _read_terms(opened: Verified) -> tuple[Term, ...]:
 
 
 def _read_rows(opened: Verified, manifest: Manifest) -> Any:
-    import faiss
-
-    rows = faiss.deserialize_index(np.frombuffer(opened.read("index.faiss"), np.uint8))
+    rows = read_rows(opened.read("index.faiss"))
     if rows.d != manifest.dimension + FEATURES or rows.ntotal != manifest.rows:
         raise ArtifactError(
             f"The vectors of the index {opened.folder} are not what its manifest says.", _BUILD_HINT
         )
-    if isinstance(rows, faiss.IndexIVF):
-        rows.nprobe = max(16, rows.nlist // 32)
-        rows.make_direct_map()
     return rows

@@ -89,7 +89,7 @@ class FolderWriter:
         if isinstance(error, OSError):
             raise _refused(self.target, error) from error
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Put a file into the new folder."""
         with self._refusals():
             (self.path / name).write_bytes(content)
