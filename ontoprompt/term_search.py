@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What one unit of BM25 counts beside a unit of dense score. Chosen on training questions held out (bench/LOG.md).
 LEXICAL = 0.02
 # What one unit of the reranker's log odds counts, and how many terms it reads.
-REREAD = 0.1
+REREAD = 0.06
 READ_AGAIN = 30
 _DEPTH = 100
 
