@@ -12,6 +12,7 @@ from local names. No graph is asked in any of these settings.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +20,15 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from bench import made_names as made_names_module
+from bench.made_names import made_names, parts_of
 from ontoprompt.alignment import WordScorer, aligner
 from ontoprompt.entities import EntityLink, LocalLinker
 from ontoprompt.entity_build import build_entity_index
-from ontoprompt.entity_index import EntityIndex
+from ontoprompt.entity_index import FORMAT, EntityIndex
 from ontoprompt.errors import QueryError, SourceError
 from ontoprompt.fragment import Fragment, Hint, ScoredTerm
+from ontoprompt.names import key_of
 from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, prepare
 from ontoprompt.retrieval import Retriever
 from ontoprompt.settings import load_settings, user_data_dir
@@ -170,7 +174,8 @@ def _from_local(name: str) -> str:
 
 def open_names(names: Mapping[str, str], more: int = 0) -> EntityIndex:
     """An entity index of IRIs and their labels and of `more` made-up names, built once and kept by its content."""
-    digest = hashlib.sha256(repr((sorted(names.items()), more)).encode()).hexdigest()[:16]
+    made = inspect.getsource(made_names_module) if more else ""
+    digest = hashlib.sha256(repr((sorted(names.items()), more, FORMAT, made)).encode()).hexdigest()[:16]
     path = user_data_dir() / "bench" / f"names-{digest}.sqlite"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,18 +192,17 @@ def open_names(names: Mapping[str, str], more: int = 0) -> EntityIndex:
 
 
 def _made_up(labels: Sequence[str], count: int) -> Iterator[tuple[str, str]]:
-    """Names of two or three words of real names, none of which is one of them."""
+    """Made-up names, none twice and none of them a name of the list."""
     if not count:
         return
-    words = sorted({word for label in labels for word in label.split() if len(word) > 2})
-    known = {label.lower() for label in labels}
-    rng = Random(count)
+    known = {key_of(label) for label in labels}
     made: set[str] = set()
-    while len(made) < count:
-        name = " ".join(rng.choice(words) for _ in range(rng.choice((2, 2, 3))))
-        if name not in made and name.lower() not in known:
+    for name in made_names(2 * count, parts_of(labels)):
+        if name not in made and key_of(name) not in known:
             made.add(name)
             yield f"http://example.org/name/{len(made)}", name
+            if len(made) == count:
+                return
 
 
 def by_graph(questions: Iterable[Question]) -> dict[str, list[Question]]:

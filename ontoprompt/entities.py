@@ -17,8 +17,9 @@ from typing import Protocol
 from ontoprompt import names
 from ontoprompt.entity_build import build_entity_index
 from ontoprompt.entity_index import EntityIndex, NamedEntity, NameKind
+from ontoprompt.entity_overlap import overlapping
 from ontoprompt.entity_readings import Reading, exact_readings
-from ontoprompt.question_words import COMMON_WORDS, STOP_WORDS
+from ontoprompt.question_words import COMMON_WORDS, KIND_NAMES, STOP_WORDS
 
 __all__ = ["EntityIndex", "EntityLink", "Linker", "LocalLinker", "build_entity_index"]
 
@@ -36,6 +37,8 @@ _MISSPELT = 0.85
 # The same for a name of one word of up to five letters; with another letter it may well be another name.
 _MISSPELT_SHORT, _OTHER_LETTER = 0.6, 0.45
 _PARTIAL = 0.8  # some words of a name only
+_OVERLAP = 0.8  # some words of a name, or in another order
+_LOST = 0.8  # a reading whose words another name takes
 _FLOOR = 0.22  # links below this are noise
 _LONGEST_QUESTION = 600  # words that are looked at
 _NEAR = 3  # words between a mention and a word that says its type
@@ -84,6 +87,7 @@ class _Match:
     likeness: float = 1.0
     qualified: bool = False  # the question says what tells this entity from others of its name
     titled: bool = False  # the name starts with the article that stands before the stretch
+    extent: float = 0.0  # the words that are read, where they are not all of the stretch's
 
     @property
     def span(self) -> tuple[int, int]:
@@ -102,7 +106,9 @@ class LocalLinker:
         scan = _Scan(self.index, question)
         matches = scan.resolved(scan.exact())
         matches = scan.resolved([*matches, *scan.misspelt(scan.covered(matches))])
-        matches = [*matches, *scan.resolved(scan.partial(matches))] or scan.resolved(scan.common())
+        matches = scan.settled(matches, scan.overlapping(matches))
+        matches = [*matches, *scan.resolved(scan.partial(matches))]
+        matches = [*matches, *scan.common(scan.covered(matches))]
         links = scan.ranked(matches, k, frozenset(types))
         return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
 
@@ -130,15 +136,18 @@ class _Scan:
         """Stretches that are names, in the singular or plural, and adjectives of countries."""
         return self.found(exact_readings(self.words, self.index.vocabulary))
 
-    def common(self) -> list[_Match]:
-        """Ordinary words that are names too: `gold`."""
-        places = [
-            place
-            for place, word in enumerate(self.words)
-            if word.key.isalpha()
-            and not {word.key, *names.singulars(word.key)} & (STOP_WORDS | self.index.vocabulary)
-        ]
-        matches = self.found([Reading(place, place + 1, self.words[place].key) for place in places])
+    def common(self, taken: Collection[int]) -> list[_Match]:
+        """Ordinary words that are names too, of kinds of things that the graph's own vocabulary does not name."""
+        readings = []
+        for place, word in enumerate(self.words):
+            forms = {word.key, *names.singulars(word.key)}
+            if place in taken or not word.key.isalpha() or forms & self.index.vocabulary:
+                continue
+            if not forms & STOP_WORDS:
+                readings += [Reading(place, place + 1, form) for form in sorted(forms)]
+            for form in sorted(forms):
+                readings += [Reading(place, place + 1, kind, 0.95) for kind in KIND_NAMES.get(form, ())]
+        matches = self.found(readings)
         return [replace(match, likeness=_COMMON_WORD) for match in matches if match.entity.kind == "label"]
 
     def misspelt(self, taken: Collection[int]) -> list[_Match]:
@@ -146,7 +155,7 @@ class _Scan:
         doubted = [place for place in range(len(self.words)) if self._may_be_misspelt(place, taken)]
         doubted = doubted[:_FUZZY_WORDS]
         keys = {self.words[place].key for place in doubted}
-        known, near = self.index.known_words(keys), self.index.similar_words(keys)
+        known, near = self.index.uses(keys), self.index.similar_words(keys)
         readings: list[Reading] = []
         for place in doubted:
             own = self.words[place].key
@@ -227,6 +236,48 @@ class _Scan:
             singles = [(place, place + 1) for first, last in runs for place in range(first, last)]
             runs = [*dict.fromkeys([*runs, *singles])]
         return [run for run in runs if run[1] - run[0] > 1 or not self.plain[run[0]]][:_FUZZY_WORDS]
+
+    def overlapping(self, matches: Sequence[_Match]) -> list[_Match]:
+        """Names that share words with the question, other than those it is already read as."""
+        known = {match.entity.id for match in matches}
+        found = overlapping(
+            self.index,
+            self.words,
+            ordinary=self.plain,
+            read=self.covered(matches),
+            doubted=[place for place in range(len(self.words)) if self._may_be_misspelt(place, ())],
+        )
+        return [
+            _Match(
+                Reading(o.first, o.last, o.entity.key),
+                o.entity,
+                _OVERLAP * o.fit,
+                self.likeness(o.first, o.last),
+                extent=o.said * o.fit,
+            )
+            for o in found
+            if o.entity.id not in known
+        ]
+
+    def settled(self, matches: Sequence[_Match], others: Sequence[_Match]) -> list[_Match]:
+        """Both, in stretches that do not overlap: what loses its own stretch stays as another reading of the winner's."""
+        kept = sorted({match.span for match in self.resolved([*matches, *others])})
+        settled = []
+        for match in (*matches, *others):
+            if match.span in kept:
+                settled.append(match)
+                continue
+            for first, last in kept:
+                if match.reading.first < last and first < match.reading.last:
+                    settled.append(
+                        replace(
+                            match,
+                            reading=replace(match.reading, first=first, last=last),
+                            quality=match.quality * _LOST,
+                        )
+                    )
+                    break
+        return settled
 
     def found(self, readings: Sequence[Reading]) -> list[_Match]:
         """What the index knows of the readings, one match per stretch and entity."""
@@ -312,13 +363,13 @@ class _Scan:
 
     def resolved(self, matches: Sequence[_Match]) -> list[_Match]:
         """The matches of those stretches that remain when overlaps are decided, longer and surer first."""
-        worth: dict[tuple[int, int], float] = {}
+        value: dict[tuple[int, int], float] = {}
         for match in matches:
             score = match.quality * match.likeness
             if score >= _FLOOR:
-                worth[match.span] = max(worth.get(match.span, 0.0), score)
+                extent = match.extent or match.span[1] - match.span[0]
+                value[match.span] = max(value.get(match.span, 0.0), score * extent**1.5)
         kept: list[tuple[int, int]] = []
-        value = {span: score * (span[1] - span[0]) ** 1.5 for span, score in worth.items()}
         for first, last in sorted(value, key=lambda span: (-value[span], span)):
             if all(last <= other or first >= end for other, end in kept):
                 kept.append((first, last))
@@ -332,7 +383,8 @@ class _Scan:
         known = self.index.types_of({match.entity.id for match in matches})
         links: list[EntityLink] = []
         for span, group in by_span.items():
-            begin = span[0] - all(match.titled for match in group)
+            whole = [match for match in group if not match.extent]
+            begin = span[0] - bool(whole and all(match.titled for match in whole))
             found: dict[str, EntityLink] = {}
             for match, score in zip(group, self._scores(span, group, known, types), strict=True):
                 iri = match.entity.iri

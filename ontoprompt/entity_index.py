@@ -190,11 +190,9 @@ class EntityIndex:
         sql = "n.id IN (SELECT rowid FROM name_words WHERE name_words MATCH ? ORDER BY rowid LIMIT 200)"
         return self._named(sql, (match,), limit)
 
-    def known_words(self, keys: Collection[str]) -> frozenset[str]:
-        """Those of the given folded words that occur in some name."""
-        return frozenset(
-            word for (word,) in self._among("SELECT word FROM words WHERE word IN ({})", sorted(set(keys)))
-        )
+    def uses(self, keys: Collection[str]) -> dict[str, int]:
+        """In how many names each of the given folded words occurs, of those that occur in one."""
+        return dict(self._among("SELECT word, uses FROM words WHERE word IN ({})", sorted(set(keys))))
 
     def similar_words(self, keys: Collection[str], limit: int = 16) -> dict[str, list[str]]:
         """For each folded word those of the names' words that are one edit away, the most used first."""
@@ -221,7 +219,10 @@ class EntityIndex:
             (*values, limit),
         )
         try:
-            return [NamedEntity(*row[:6], KINDS[row[6]]) for row in rows]
+            return [
+                NamedEntity(n, iri, label, degree, key, name, KINDS[kind])
+                for n, iri, label, degree, key, name, kind in rows
+            ]
         except (IndexError, TypeError) as error:
             raise ArtifactError(f"The entity index {self.path} is damaged.", _HINT) from error
 

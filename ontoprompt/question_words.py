@@ -216,6 +216,146 @@ vatican city: vatican | holy see
 """
 
 
+# What stands for what in names: short forms, and the numbers of rulers, seasons and ships.
+_ABBREVIATED = """
+st: saint | street
+saint: st
+mt: mount
+mount: mt
+ft: fort
+dr: doctor
+mr: mister
+jr: junior
+uni: university
+univ: university
+dept: department
+intl: international
+natl: national
+govt: government
+assn: association
+bros: brothers
+brothers: bros
+co: company
+corp: corporation
+inc: incorporated
+ltd: limited
+vs: versus
+sr: senior
+sgt: sergeant
+gen: general
+no: number
+ny: york
+uk: kingdom
+us: states | american
+soccer: football
+football: soccer
+centre: center
+center: centre
+theatre: theater
+theater: theatre
+color: colour
+colour: color
+organization: organisation
+organisation: organization
+1: i | first
+2: ii | second
+3: iii | third
+4: iv | fourth
+5: v | fifth
+6: vi | sixth
+7: vii | seventh
+8: viii | eighth
+9: ix | ninth
+10: x | tenth
+ii: 2
+iii: 3
+iv: 4
+vi: 6
+vii: 7
+viii: 8
+first: 1st | 1
+second: 2nd | 2
+third: 3rd | 3
+"""
+
+
+def _abbreviated() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _ABBREVIATED.strip().splitlines():
+        short, _, full = line.partition(": ")
+        found[short] = tuple(word.strip() for word in full.split("|"))
+    return found
+
+
+ABBREVIATED = _abbreviated()
+
+# What a question calls a kind of thing: what graphs call it.
+_KIND_NAMES = """
+adviser: advisor
+animal: taxon
+artist: musician
+character: fictional human | fictional character
+church: church building
+college: university
+company: business | enterprise | public company
+country: sovereign state | nation
+degree: academic degree
+disease: illness
+drug: medication | essential medicine | pharmaceutical drug
+firm: business | company
+football: association football
+game: video game
+holiday: public holiday
+illness: disease
+job: profession | occupation
+label: record label
+man: human | male
+medicine: medication | essential medicine
+movie: film
+nation: sovereign state | country
+nonprofit: nonprofit organization
+npo: nonprofit organization
+occupation: profession
+office: position
+organisation: organization
+party: political party
+people: human
+person: human
+player: athlete
+prize: award
+program: television program
+programme: television program
+publication: written work
+qualification: academic degree
+railroad: railway line
+railway: railway line
+scheme: system
+series: television series
+show: television series | television program
+sickness: disease
+soccer: association football
+someone: human
+species: taxon
+state: sovereign state | us state
+team: sports team
+theater: theatre
+title: position
+town: city
+version: version, edition, or translation
+village: human settlement
+who: human
+whom: human
+whose: human
+woman: human | female
+"""
+
+
+KIND_NAMES = {
+    word: tuple(name.strip().lower().replace(",", "") for name in kinds.split("|"))
+    for word, _, kinds in (line.partition(": ") for line in _KIND_NAMES.strip().splitlines())
+}
+
+
 def _other_names() -> dict[str, str]:
     found: dict[str, str] = {}
     for line in _OTHER_NAMES.strip().splitlines():
