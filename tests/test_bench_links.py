@@ -110,7 +110,7 @@ def test_pool_adds_what_retrieval_ranks_highest_and_shuffles_it_by_seed(
     linked = pool.link(ASKED)
     terms = [s.term.iri for s in linked.fragment.terms]
     assert len(terms) == len(set(terms)) == 1 + POOL_TERMS and WDT + "P0" in terms
-    ranked = [hit.term.iri for hit in pool.index.search([ASKED.question], 1 + POOL_TERMS)]
+    ranked = [hit.term.iri for hit in pool.retriever.search.search(ASKED.question, 1 + POOL_TERMS)]
     assert set(terms) == {WDT + "P0", *[iri for iri in ranked if iri != WDT + "P0"][:POOL_TERMS]}
     entities = [e.iri for e in linked.fragment.entities]
     assert len(entities) == len(set(entities)) == 1 + POOL_ENTITIES and WD + "Q1" in entities
