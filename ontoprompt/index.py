@@ -166,15 +166,7 @@ class OntologyIndex:
         texts = [text] if isinstance(text, str) else list(text)
         if not texts or not self.terms:
             return []
-        queries = self._queries(texts)
-        wanted = min(k, len(self.terms))
-        depth = min(k + _SPARE_ROWS, len(self._owner))
-        best, complete = self._nearest(queries, depth, wanted)
-        while not complete:
-            depth = min(4 * depth, len(self._owner))
-            best, complete = self._nearest(queries, depth, wanted)
-        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:wanted]
-        return [TermHit(self.terms[number], score) for number, score in ranked]
+        return self._hits(self._queries(texts), k)
 
     def search_each(self, texts: Sequence[str], k: int) -> list[list[TermHit]]:
         """For each text the `k` terms that fit it best, best first; encodes them together, for many texts at once."""
@@ -182,13 +174,7 @@ class OntologyIndex:
 
     def nearest(self, queries: Vectors, k: int) -> list[list[TermHit]]:
         """For each row of `query_vectors` the `k` terms that fit it best, best first."""
-        out: list[list[TermHit]] = []
-        for row in queries:
-            depth = min(k + _SPARE_ROWS, len(self._owner))
-            best, _ = self._nearest(row[None, :], depth, min(k, len(self.terms)))
-            ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:k]
-            out.append([TermHit(self.terms[number], score) for number, score in ranked])
-        return out
+        return [self._hits(row[None, :], k) for row in queries]
 
     def scores(self, text: str | Sequence[str], iris: Collection[str]) -> dict[str, float]:
         """IRI → score of the given terms only, as `search` would score them; unknown IRIs are left out."""
@@ -230,6 +216,18 @@ class OntologyIndex:
         """(n texts, d + FEATURES): what the inner product with a row is the score of."""
         vectors = self.encoder.encode(texts)
         return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], 1) @ self._project
+
+    def _hits(self, queries: Vectors, k: int) -> list[TermHit]:
+        """The `k` terms that fit best any of the queries, best first: terms have several rows, so as many rows are
+        looked at as it takes to meet so many terms."""
+        wanted = min(k, len(self.terms))
+        depth = min(k + _SPARE_ROWS, len(self._owner))
+        best, complete = self._nearest(queries, depth, wanted)
+        while not complete:
+            depth = min(4 * depth, len(self._owner))
+            best, complete = self._nearest(queries, depth, wanted)
+        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:wanted]
+        return [TermHit(self.terms[number], score) for number, score in ranked]
 
     def _nearest(self, queries: Vectors, depth: int, wanted: int) -> tuple[dict[int, float], bool]:
         """Term number → best score among the `depth` best rows of each query; and whether that is enough:

@@ -43,7 +43,7 @@ def make_rows(
     rows = faiss.index_factory(width, factory, faiss.METRIC_INNER_PRODUCT)
     taught = _evenly(count, max(_PART, _PER_CLUSTER * getattr(rows, "nlist", 1)))
     known = vectors.of(taught)
-    rows.train(np.concatenate([known, features[taught]], 1))
+    _teach(rows, known, features[taught])
     if 2 * vectors.reused > count:
         _keep_ranges(rows, old.rows, encoder.dimension)
     for start in range(0, count, _PART):
@@ -107,6 +107,14 @@ class _Vectors:
         if self._progress is not None:
             # A text that stands in two parts is encoded twice.
             self._progress(what, min(self._done + done, self._new), self._new)
+
+
+def _teach(rows: Any, vectors: Vectors, features: Vectors) -> None:
+    """Train the index. Clusters are of words alone: what is known of a term besides would part terms that are alike,
+    and a question that gives it no weight would look into the wrong clusters."""
+    if hasattr(rows, "nlist"):
+        rows.train(np.concatenate([vectors, np.zeros_like(features)], 1))
+    rows.train(np.concatenate([vectors, features], 1))
 
 
 def _factory(count: int) -> str:

@@ -40,16 +40,16 @@ def test_progress_ends_at_the_number_of_texts():
 def test_loading_the_default_encoder_imports_nothing_heavy():
     code = (
         "import sys; from ontoprompt.embedding import load_encoder; load_encoder().fingerprint; "
-        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'faiss') if m in sys.modules])"
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'faiss', 'onnxruntime') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_encoding_needs_neither_transformers_nor_sentence_transformers():
+def test_encoding_needs_neither_torch_nor_transformers_nor_sentence_transformers():
     code = (
         "import sys; from ontoprompt.embedding import load_encoder; load_encoder().encode(['x']); "
-        "print([m for m in ('transformers', 'sentence_transformers') if m in sys.modules])"
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -124,6 +124,42 @@ def test_many_names_of_one_term_do_not_crowd_out_the_others(tmp_path):
     assert {hit.term.iri for hit in index.search("crowd", 5)} == {term.iri for term in index.terms}
 
 
+@pytest.mark.parametrize("rows", ["Flat", "SQ8", "IVF"])
+def test_terms_that_share_a_vector_all_come_back_each_once(tmp_path, monkeypatch, rows):
+    if rows == "IVF":
+        monkeypatch.setattr("ontoprompt.index_rows._FLAT_ROWS", 5500)
+    same = [Term(f"{EX}same{n}", "property", "colour", (f"hue{n}", "shade")) for n in range(60)]
+    filling = words(0 if rows == "Flat" else 6000).terms
+    index = build_index(Ontology((*same, *filling)), tmp_path / "index", encoder=WordEncoder())
+    assert index.manifest.factory.startswith(rows)
+    for hits in (index.search("colour", 60), index.search_each(["colour"], 60)[0]):
+        found = {hit.term.iri: hit.score for hit in hits}
+        assert found.keys() == {term.iri for term in same} and len(hits) == 60
+        assert found == pytest.approx(index.scores("colour", found), abs=1e-4)
+        assert min(found.values()) == pytest.approx(1, abs=0.02)
+    assert index.search("hue7", 1)[0].term.iri == EX + "same7"
+
+
+def test_many_names_of_one_term_do_not_crowd_out_the_others_of_several_texts(tmp_path):
+    crowd = Term(EX + "crowd", "class", "crowd", tuple(f"crowd name{n}" for n in range(300)))
+    index = build_index(ontology(crowd), tmp_path / "index", encoder=WordEncoder())
+    for hits in index.search_each(["crowd", "mayor"], 5):
+        assert {hit.term.iri for hit in hits} == {term.iri for term in index.terms}
+
+
+@pytest.mark.parametrize("part", [1, 7, 1000])
+def test_an_index_built_in_parts_is_the_same_index(tmp_path, monkeypatch, part):
+    monkeypatch.setattr("ontoprompt.index_rows._PART", part)
+    encoder = WordEncoder()
+    build_index(words(20), tmp_path / "index", encoder=WordEncoder())
+    index = build_index(words(50), tmp_path / "index", encoder=encoder)
+    assert sorted(encoder.seen) == sorted(f"word{n} thing{n}" for n in range(20, 50))
+    assert index.manifest.reused == 20
+    for n in range(50):
+        hit = index.search(f"word{n} thing{n}", 1)[0]
+        assert hit.term.iri == f"{EX}t{n}" and hit.score == pytest.approx(1, abs=1e-5)
+
+
 def test_an_adapter_acts_as_its_two_matrices_its_prior_and_its_bias(tmp_path):
     numbers, encoder = np.random.default_rng(1), WordEncoder()
     shapes = ((32, 32), (32, 32), (33, 7))
@@ -346,9 +382,8 @@ for _ in sys.stdin:
 
 def test_a_build_killed_at_any_moment_leaves_an_index_that_opens(tmp_path):
     target = tmp_path / "index"
-    began = time.perf_counter()
     build_index(words(40), target, encoder=WordEncoder())
-    first_build = time.perf_counter() - began
+    longest = 0.2  # seconds; more where the machine is slow, so that some builds come through
     root = Path(index_folder.__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(Path(__file__).parent)])}
     command = [sys.executable, "-c", BUILDER, str(target)]
@@ -359,10 +394,11 @@ def test_a_build_killed_at_any_moment_leaves_an_index_that_opens(tmp_path):
         for _ in range(20):
             print("build", file=builder.stdin, flush=True)
             child = int(builder.stdout.readline())
-            time.sleep(moments.uniform(0.0, max(0.2, 3 * first_build)))
+            time.sleep(moments.uniform(0.0, longest))
             os.kill(child, signal.SIGKILL)
             index = OntologyIndex.load(target, WordEncoder())
             sizes.add(len(index.terms))
+            longest *= 1.0 if len(sizes) > 1 else 1.2
             assert 40 <= len(index.terms) <= 46 and len(index.search("word3 thing3", 40)) == 40
             assert index.search("word3 thing3", 1)[0].term.iri == EX + "t3"
         builder.stdin.close()
