@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from ontoprompt import names
 from ontoprompt.entity_build import build_entity_index
 from ontoprompt.entity_index import EntityIndex, NamedEntity, NameKind
-from ontoprompt.entity_overlap import overlapping
+from ontoprompt.entity_overlap import Overlaps
 from ontoprompt.entity_readings import Reading, exact_readings
 from ontoprompt.question_words import COMMON_WORDS, KIND_NAMES, STOP_WORDS
 
@@ -38,6 +39,8 @@ _MISSPELT = 0.85
 _MISSPELT_SHORT, _OTHER_LETTER = 0.6, 0.45
 _PARTIAL = 0.8  # some words of a name only
 _OVERLAP = 0.8  # some words of a name, or in another order
+_EXTENDED = 0.4  # a name that says more than the question
+_NESTED = 0.5  # a name inside of another
 _LOST = 0.8  # a reading whose words another name takes
 _FLOOR = 0.22  # links below this are noise
 _LONGEST_QUESTION = 600  # words that are looked at
@@ -104,11 +107,14 @@ class LocalLinker:
     def link(self, question: str, *, k: int = 5, types: Collection[str] = ()) -> tuple[EntityLink, ...]:
         """See `Linker.link`. Raises ArtifactError when the index turns out to be damaged."""
         scan = _Scan(self.index, question)
-        matches = scan.resolved(scan.exact())
+        exact = scan.exact()
+        matches = scan.resolved(exact)
         matches = scan.resolved([*matches, *scan.misspelt(scan.covered(matches))])
         matches = scan.settled(matches, scan.overlapping(matches))
         matches = [*matches, *scan.resolved(scan.partial(matches))]
-        matches = [*matches, *scan.common(scan.covered(matches))]
+        matches = [*matches, *scan.common(exact, scan.covered(matches))]
+        matches = [*matches, *scan.nested(exact, matches)]
+        matches = [*matches, *scan.extended(matches)]
         links = scan.ranked(matches, k, frozenset(types))
         return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
 
@@ -123,6 +129,8 @@ class _Scan:
         # Capitals tell nothing in "where was albert einstein born", "WHERE WAS …" and "Where Was …".
         self.lower = not any(inner) or (len(inner) > 3 and all(inner))
         self.plain = [names.is_ordinary(word.key, index.vocabulary) for word in self.words]
+        doubted = [place for place in range(len(self.words)) if self._may_be_misspelt(place, ())]
+        self.overlaps = Overlaps(index, self.words, ordinary=self.plain, doubted=doubted[:_FUZZY_WORDS])
 
     def text(self, first: int, last: int) -> str:
         """The question's own letters from word `first` up to word `last`."""
@@ -136,7 +144,7 @@ class _Scan:
         """Stretches that are names, in the singular or plural, and adjectives of countries."""
         return self.found(exact_readings(self.words, self.index.vocabulary))
 
-    def common(self, taken: Collection[int]) -> list[_Match]:
+    def common(self, exact: Sequence[_Match], taken: Collection[int]) -> list[_Match]:
         """Ordinary words that are names too, of kinds of things that the graph's own vocabulary does not name."""
         readings = []
         for place, word in enumerate(self.words):
@@ -148,7 +156,64 @@ class _Scan:
             for form in sorted(forms):
                 readings += [Reading(place, place + 1, kind, 0.95) for kind in KIND_NAMES.get(form, ())]
         matches = self.found(readings)
-        return [replace(match, likeness=_COMMON_WORD) for match in matches if match.entity.kind == "label"]
+        for match in exact:
+            span = range(*match.span)
+            if len(span) > 1 and not self._is_idle(span) and not set(span) & set(taken):
+                matches.append(match)
+        matches = [match for match in matches if match.entity.kind == "label"]
+        matches = [
+            replace(match, likeness=_COMMON_WORD, extent=match.span[1] - match.span[0]) for match in matches
+        ]
+        return self.settled((), matches)
+
+    def _is_idle(self, span: Iterable[int]) -> bool:
+        """Whether some words are all the graph's own or carry nothing but grammar."""
+        return all(
+            {self.words[place].key, *names.singulars(self.words[place].key)}
+            & (STOP_WORDS | self.index.vocabulary)
+            for place in span
+        )
+
+    def nested(self, exact: Sequence[_Match], matches: Sequence[_Match]) -> list[_Match]:
+        """Names inside of the names that a question is read as, as their other readings: `density` in `unit of density`."""
+        known = {match.entity.id for match in matches}
+        kept = sorted({match.span for match in matches})
+        found = []
+        for match in exact:
+            first, last = match.span
+            if match.entity.id in known or match.entity.kind != "label" or self._is_idle(range(first, last)):
+                continue
+            for begin, end in kept:
+                if begin <= first and last <= end:
+                    reading = replace(match.reading, first=begin, last=end)
+                    likeness = max(match.likeness, _NESTED)
+                    found.append(
+                        replace(
+                            match,
+                            reading=reading,
+                            quality=match.quality * _NESTED,
+                            likeness=likeness,
+                            extent=1.0,
+                        )
+                    )
+                    break
+        return found
+
+    def extended(self, matches: Sequence[_Match]) -> list[_Match]:
+        """Longer names that hold what the question is read as, as its other readings: `DPT vaccine` for `vaccine`."""
+        known = {match.entity.id for match in matches}
+        spans = sorted({match.span for match in matches if not match.extent})
+        found = [overlap for span in spans for overlap in self.overlaps.longer(*span)]
+        return [
+            _Match(
+                Reading(o.first, o.last, o.entity.key),
+                o.entity,
+                _EXTENDED * (0.5 + 0.5 * o.fit),
+                extent=o.said,
+            )
+            for o in found
+            if o.entity.id not in known
+        ]
 
     def misspelt(self, taken: Collection[int]) -> list[_Match]:
         """Stretches with one word that is one edit away from a word of a name."""
@@ -175,11 +240,7 @@ class _Scan:
         if self._is_name_like(place) and not word.opening:
             return self.lower or not self.text(place, place + 1).isupper()  # an acronym has no neighbours
         # "whcih" is no name, and "rivr" neither.
-        return (self.lower or word.capital) and not any(
-            names.one_edit_apart(word.key, other)
-            for other in (*STOP_WORDS, *COMMON_WORDS)
-            if len(other) >= names.MIN_FUZZY
-        )
+        return (self.lower or word.capital) and not _is_near_ordinary(word.key)
 
     def _is_name_like(self, place: int) -> bool:
         word = self.words[place]
@@ -240,13 +301,7 @@ class _Scan:
     def overlapping(self, matches: Sequence[_Match]) -> list[_Match]:
         """Names that share words with the question, other than those it is already read as."""
         known = {match.entity.id for match in matches}
-        found = overlapping(
-            self.index,
-            self.words,
-            ordinary=self.plain,
-            read=self.covered(matches),
-            doubted=[place for place in range(len(self.words)) if self._may_be_misspelt(place, ())],
-        )
+        found = self.overlaps.laid_over(self.covered(matches))
         return [
             _Match(
                 Reading(o.first, o.last, o.entity.key),
@@ -443,6 +498,13 @@ class _Scan:
         """The words of the graph's vocabulary among some words of the question, in the singular."""
         said = frozenset(form for key in keys for form in (key, *names.singulars(key)))
         return (said & self.index.vocabulary) - STOP_WORDS
+
+
+@lru_cache(4096)
+def _is_near_ordinary(key: str) -> bool:
+    """Whether a word is an ordinary one with a letter wrong."""
+    words = (other for other in (*STOP_WORDS, *COMMON_WORDS) if len(other) >= names.MIN_FUZZY)
+    return any(names.one_edit_apart(key, other) for other in words)
 
 
 def _misspelt(own: str, word: str) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ontoprompt import names
 from ontoprompt.entity_index import EntityIndex, NamedEntity
@@ -22,6 +22,8 @@ _APART = 3  # content words between two words that are looked for together
 _FOUND = 60  # names looked at for one search
 _SEARCHES = 40
 _SPELLINGS = 3  # other spellings that are tried for a word
+_EXTENDED = 0.4  # of a longer name, what the question must say
+_EXTENSIONS = 3
 _BETWEEN = 0.6  # what an ordinary word between those of a name counts, of another's
 # Where one of these stands, another part of the sentence begins.
 _BREAKS = frozenset(
@@ -43,32 +45,20 @@ class Overlap:
     said: int  # words of the name that are said
 
 
-def overlapping(
-    index: EntityIndex,
-    words: Sequence[names.Word],
-    *,
-    ordinary: Sequence[bool],
-    read: Collection[int],
-    doubted: Collection[int],
-) -> list[Overlap]:
-    """Names over the words of a question. `ordinary`: which of its words are no names of their own; `read`: places
-    of words that other names are written with: a name must also hold a word that is not among them; `doubted`:
-    places of words that may be misspelt."""
-    return _Search(index, words, ordinary, read, doubted).overlaps()
+class Overlaps:
+    """One question, its content words in the forms that names may hold, and how rare each form is.
 
-
-class _Search:
-    """One question, its content words in the forms that names may hold, and how rare each form is."""
+    `ordinary`: which of its words are no names of their own; `doubted`: places of words that may be misspelt.
+    """
 
     def __init__(
         self,
         index: EntityIndex,
         words: Sequence[names.Word],
         ordinary: Sequence[bool],
-        read: Collection[int],
         doubted: Collection[int],
     ) -> None:
-        self._index, self._words, self._ordinary, self._read = index, words, ordinary, frozenset(read)
+        self._index, self._words, self._ordinary = index, words, ordinary
         # "us" is a pronoun unless it is written "US".
         self._places = [
             place
@@ -78,39 +68,57 @@ class _Search:
         self._joined = {p: words[p].key + words[p + 1].key for p in self._places if p + 1 < len(words)}
         forms_of = [form for p in self._places for form in _forms(words[p].key)]
         self._uses = index.uses({*forms_of, *self._joined.values()})
-        strange = [p for p in self._places if p in doubted and self._uses.get(words[p].key, 0) <= 1]
+        strange = [p for p in self._places if p in doubted and words[p].key not in self._uses]
         near = index.similar_words({words[p].key for p in strange}, _SPELLINGS)
         # Place → the forms of its word that names hold, and what each is worth.
         self._forms: dict[int, dict[str, float]] = {}
         for place in self._places:
             key = words[place].key
             forms = {form: 1.0 if form == key else _NEAR_FORM for form in _forms(key) if form in self._uses}
-            if (joined := self._joined.get(place)) in self._uses and len(joined) > names.MIN_FUZZY:
+            joined = self._joined.get(place, "")
+            if joined in self._uses and (len(joined) > names.MIN_FUZZY or len(joined) == 2):
                 forms[joined] = _NEAR_SPELLING
             for form in near.get(key, ()):
                 forms.setdefault(form, _NEAR_SPELLING)
             self._forms[place] = forms
         self._uses.update(index.uses({form for forms in near.values() for form in forms}))
 
-    def overlaps(self) -> list[Overlap]:
+    def laid_over(self, read: Collection[int]) -> list[Overlap]:
+        """Names over the words of the question. `read`: places of words that other names are written with: a name must
+        also hold a word that is not among them."""
+        taken = frozenset(read)
         best: dict[int, Overlap] = {}
-        for entity in self._candidates():
-            found = self._laid(entity)
+        for entity in self._candidates(taken):
+            found = self._laid(entity, taken)
             if found and (entity.id not in best or best[entity.id].fit < found.fit):
                 best[entity.id] = found
         return list(best.values())
 
-    def _candidates(self) -> Iterable[NamedEntity]:
+    def longer(self, first: int, last: int) -> list[Overlap]:
+        """Longer names that hold all the words of a stretch, the best by how much of them the question says."""
+        keys = [word.key for word in self._words[first:last] if word.key not in STOP_WORDS]
+        said = {form for forms in self._forms.values() for form in forms}
+        found: dict[int, Overlap] = {}
+        for entity in self._index.holding(keys, _FOUND):
+            own = [key for key in entity.key.split() if key not in STOP_WORDS]
+            total = self._weights(own)
+            share = sum(self._weight(key) for key in own if key in said) / total if total else 0.0
+            if share >= _EXTENDED and (entity.id not in found or found[entity.id].fit < share):
+                found[entity.id] = Overlap(first, last, entity, share, last - first)
+        return sorted(found.values(), key=lambda overlap: -overlap.fit)[:_EXTENSIONS]
+
+    def _candidates(self, read: Collection[int]) -> Iterable[NamedEntity]:
         """Names that hold a rare word of the question, or two of its words that stand close."""
         asked: dict[tuple[str, ...], None] = {}
         for place in self._places:
-            if place not in self._read and not self._ordinary[place]:
+            alone = len(self._words[place].key) > 1 and not self._ordinary[place]
+            if alone and place not in read:
                 for form in self._forms[place]:
                     if self._uses[form] <= _RARE:
                         asked.setdefault((form,))
         for number, place in enumerate(self._places):
             for other in self._places[number + 1 : number + 1 + _APART]:
-                if place in self._read and other in self._read:
+                if place in read and other in read:
                     continue
                 for one in self._forms[place]:
                     for two in self._forms[other]:
@@ -123,10 +131,17 @@ class _Search:
                 found.setdefault((entity.id, entity.key), entity)
         return found.values()
 
+    def _weights(self, keys: Sequence[str]) -> float:
+        """The weights of the words of a name together."""
+        unknown = [key for key in keys if key not in self._uses]
+        if unknown:
+            self._uses.update(self._index.uses(unknown))
+        return sum(self._weight(key) for key in keys)
+
     def _weight(self, key: str) -> float:
         return math.log1p(len(self._index) / (1 + self._uses.get(key, 0)))
 
-    def _laid(self, entity: NamedEntity) -> Overlap | None:
+    def _laid(self, entity: NamedEntity, read: frozenset[int]) -> Overlap | None:
         """The best place of a name in the question."""
         parts = names.unqualified(entity.name) if entity.name.endswith(")") else None
         own = [
@@ -134,10 +149,7 @@ class _Search:
         ]
         if not own:
             return None
-        unknown = [key for key in own if key not in self._uses]
-        if unknown:
-            self._uses.update(self._index.uses(unknown))
-        total = sum(self._weight(key) for key in own)
+        total = self._weights(own)
         said: dict[int, tuple[str, float]] = {}
         for place in self._places:
             for form, worth in self._forms[place].items():
@@ -155,12 +167,13 @@ class _Search:
                     break
                 fit = self._fit(own, total, said, places[start:end])
                 if fit >= _LEAST and (best is None or fit > best.fit):
-                    best = Overlap(places[start], places[end - 1] + 1, entity, fit, end - start)
-        if best is None or self._read.issuperset(
-            place for place in places if best.first <= place < best.last
-        ):
+                    best = Overlap(places[start], places[end - 1] + 1, entity, fit, 0)
+        if best is None or read.issuperset(place for place in places if best.first <= place < best.last):
             return None
-        return best
+        spoken = {*entity.key.split(), *(said[place][0] for place in places)}
+        inside = [word.key for word in self._words[best.first : best.last]]
+        count = sum(key in spoken or best.first + number in said for number, key in enumerate(inside))
+        return replace(best, said=count)
 
     def _breaks(self, key: str, place: int, other: int) -> bool:
         """Whether another part of the sentence begins between two words, and not in the name too."""

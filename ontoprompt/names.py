@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from ontoprompt.question_words import COMMON_WORDS, DEMONYMS, OTHER_NAMES, STOP_WORDS
 
 MIN_FUZZY = 4  # letters a word needs before a misspelling of it is looked for
-MAX_WORDS = 8  # words of the longest mention looked for
+MAX_WORDS = 12  # words of the longest mention looked for
 
 # Letters that Unicode does not decompose; the rest of the diacritics go by NFKD.
 _LETTERS = str.maketrans(
