@@ -78,6 +78,11 @@ class Linking:
         self.retriever = Retriever(self.index, linker, None, open_reranker())
         self._known: frozenset[str] = frozenset()
 
+    def gold_of(self, question: Question) -> Linked:
+        """The gold links of a question, and nothing for a prompt."""
+        gold, reason = self._gold(question)
+        return Linked(question, Fragment(question.question), gold, reason)
+
     def link(self, question: Question) -> Linked:
         """What the setting gives a question."""
         gold, reason = self._gold(question)
