@@ -266,13 +266,14 @@ def index(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a term.")
 @guarded
 def search(progress: Progress, text: str, index: str | None, top_k: int, as_json: bool) -> None:
-    """The terms nearest to TEXT."""
+    """The terms nearest to TEXT, by meaning and by words."""
     from .assembly import open_index
     from .pipeline import checked_question
     from .settings import load_settings
+    from .term_search import TermSearch
 
     text = checked_question(argument_text(text))
-    for hit in open_index(load_settings(index=index), progress=progress).search(text, top_k):
+    for hit in TermSearch(open_index(load_settings(index=index), progress=progress)).search(text, top_k):
         term = hit.term
         if as_json:
             print_json(
