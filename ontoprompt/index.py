@@ -209,7 +209,8 @@ class OntologyIndex:
         """For each row of `query_vectors` the best score of any term; 0 in an index without terms."""
         if not self.terms:
             return [0.0] * len(queries)
-        products, _ = self._rows.search(np.ascontiguousarray(queries), 1)
+        depth = min(_SPARE_ROWS, len(self._owner))  # an index that reads rows again needs some to choose from
+        products, _ = self._rows.search(np.ascontiguousarray(queries), depth)
         return [float(p) for p in products[:, 0]]
 
     def _queries(self, texts: Sequence[str]) -> Vectors:
@@ -350,6 +351,8 @@ def _read_terms(opened: Verified) -> tuple[Term, ...]:
 
 
 def _read_rows(opened: Verified, manifest: Manifest) -> Any:
+    if manifest.factory.startswith("IVF"):
+        raise ArtifactError(f"The index {opened.folder} was built by an older version.", _BUILD_HINT)
     rows = read_rows(opened.read("index.faiss"))
     if rows.d != manifest.dimension + FEATURES or rows.ntotal != manifest.rows:
         raise ArtifactError(

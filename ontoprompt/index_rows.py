@@ -1,12 +1,12 @@
 """The rows of an index: term texts → vectors → FAISS, in parts, so that a million terms need no second copy.
 
-The FAISS type follows the number of rows: exact; a byte a value; clustered, with its clusters found through a graph
-(Malkov and Yashunin 2020). `bench.term_scale` measures the choice.
+The FAISS type follows the number of rows: exact; a byte a value; and for many, half a byte for four values, looked
+up in registers (André et al. 2015, PQ fast scan), the best of which are read again with a byte a value.
+`bench.term_scale` measures the choice.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,10 @@ import numpy as np
 from ontoprompt.embedding import Encoder, Progress, Vectors
 
 _EXACT_ROWS = 5_000
-_FLAT_ROWS = 100_000
+_FLAT_ROWS = 30_000
 _PART = 131_072  # rows that are encoded and added together
-_PER_CLUSTER = 50  # rows that a cluster is trained on, where there are so many
-_PROBED = 1 / 32  # share of the clusters that a search looks into
+_TAUGHT = 30_000  # rows that an index is trained on, where it is not trained on all
+_READ_AGAIN = 6  # rows that are read again for each one wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,15 @@ def make_rows(
 
     vectors = _Vectors(texts, encoder, old, progress)
     count, width = len(texts), encoder.dimension + features.shape[1]
-    factory = _factory(count)
+    factory = _factory(count, width)
     rows = faiss.index_factory(width, factory, faiss.METRIC_INNER_PRODUCT)
-    taught = _evenly(count, max(_PART, _PER_CLUSTER * getattr(rows, "nlist", 1)))
+    # Ranges are learned from these rows: without the extremes, what a few terms have alone would be cut off.
+    extremes = [features.argmin(0), features.argmax(0)]
+    taught = np.unique(np.concatenate([_evenly(count, count if count <= _FLAT_ROWS else _TAUGHT), *extremes]))
     known = vectors.of(taught)
-    _teach(rows, known, features[taught])
+    rows.train(np.concatenate([known, features[taught]], 1))
+    if isinstance(rows, faiss.IndexRefine):
+        rows.k_factor = _READ_AGAIN
     if 2 * vectors.reused > count:
         _keep_ranges(rows, old.rows, encoder.dimension)
     for start in range(0, count, _PART):
@@ -61,11 +65,7 @@ def read_rows(content: bytes) -> Any:
     """The FAISS index of a file's content, ready to be searched."""
     import faiss
 
-    rows = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-    if isinstance(rows, faiss.IndexIVF):
-        rows.nprobe = max(16, round(rows.nlist * _PROBED))
-        rows.make_direct_map()
-    return rows
+    return faiss.deserialize_index(np.frombuffer(content, np.uint8))
 
 
 def rows_content(rows: Any) -> memoryview:
@@ -109,20 +109,13 @@ class _Vectors:
             self._progress(what, min(self._done + done, self._new), self._new)
 
 
-def _teach(rows: Any, vectors: Vectors, features: Vectors) -> None:
-    """Train the index. Clusters are of words alone: what is known of a term besides would part terms that are alike,
-    and a question that gives it no weight would look into the wrong clusters."""
-    if hasattr(rows, "nlist"):
-        rows.train(np.concatenate([vectors, np.zeros_like(features)], 1))
-    rows.train(np.concatenate([vectors, features], 1))
-
-
-def _factory(count: int) -> str:
+def _factory(count: int, width: int) -> str:
     if count <= _EXACT_ROWS:
         return "Flat"
     if count <= _FLAT_ROWS:
         return "SQ8"
-    return f"IVF{4 * math.isqrt(count)}_HNSW32,SQ8"
+    together = next(number for number in (4, 2, 1) if width % number == 0)
+    return f"PQ{width // together}x4fs,Refine(SQ8)"
 
 
 def _evenly(count: int, most: int) -> np.ndarray[Any, Any]:

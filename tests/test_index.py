@@ -124,9 +124,9 @@ def test_many_names_of_one_term_do_not_crowd_out_the_others(tmp_path):
     assert {hit.term.iri for hit in index.search("crowd", 5)} == {term.iri for term in index.terms}
 
 
-@pytest.mark.parametrize("rows", ["Flat", "SQ8", "IVF"])
+@pytest.mark.parametrize("rows", ["Flat", "SQ8", "PQ"])
 def test_terms_that_share_a_vector_all_come_back_each_once(tmp_path, monkeypatch, rows):
-    if rows == "IVF":
+    if rows == "PQ":
         monkeypatch.setattr("ontoprompt.index_rows._FLAT_ROWS", 5500)
     same = [Term(f"{EX}same{n}", "property", "colour", (f"hue{n}", "shade")) for n in range(60)]
     filling = words(0 if rows == "Flat" else 6000).terms
@@ -223,10 +223,20 @@ def test_an_adapter_put_on_a_large_index_later_acts_in_full(tmp_path):
     assert index.search("word17 thing17", 1)[0].term.iri == EX + "t5999"
 
 
-def test_above_a_hundred_thousand_rows_the_index_is_clustered(tmp_path, monkeypatch):
+def test_what_one_term_of_very_many_has_alone_is_not_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr("ontoprompt.index_rows._FLAT_ROWS", 5500)
+    monkeypatch.setattr("ontoprompt.index_rows._TAUGHT", 1000)
+    eye = np.eye(32, dtype=np.float32)
+    adapter = Adapter(eye, eye, np.zeros((33, 0), np.float32), {EX + "t3001": 3.0})
+    index = build_index(words(6000), tmp_path / "index", encoder=WordEncoder(), adapter=adapter)
+    assert index.manifest.factory.startswith("PQ")
+    assert index.scores("word3001 thing91", [EX + "t3001"])[EX + "t3001"] == pytest.approx(4, abs=0.05)
+
+
+def test_above_thirty_thousand_rows_the_index_is_scanned_coarsely_and_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr("ontoprompt.index_rows._FLAT_ROWS", 5500)
     index = build_index(words(6000), tmp_path / "index", encoder=WordEncoder())
-    assert index.manifest.factory.startswith("IVF")
+    assert index.manifest.factory == "PQ10x4fs,Refine(SQ8)"
     found = sum(
         index.search(f"word{n} thing{n % 97}", 3)[0].term.iri == f"{EX}t{n}" for n in range(0, 6000, 60)
     )
@@ -261,6 +271,14 @@ def test_a_damaged_manifest_is_said(folder, content):
     (folder / "manifest.json").write_text(content)
     with pytest.raises(ArtifactError):
         open_it(folder)
+
+
+def test_an_index_of_clusters_asks_to_be_built_again(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "factory": "IVF1264_HNSW32,SQ8"}))
+    with pytest.raises(ArtifactError, match="older version"):
+        open_it(folder)
+    assert build_index(ontology(), folder, encoder=WordEncoder()).manifest.reused == 0
 
 
 def test_another_encoder_is_refused(folder):
