@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from ontoprompt.errors import ArtifactError
 
@@ -52,7 +53,7 @@ class Verified:
             content = (self.folder / name).read_bytes()
         except OSError as error:
             raise ArtifactError(f"The file {name} of the index {self.folder} is missing.", _HINT) from error
-        self._check(name, len(content), hashlib.sha256(content).hexdigest())
+        self._check(name, len(content), _digest(io.BytesIO(content), len(content)))
         return content
 
     def _check(self, name: str, size: int, digest: str) -> None:
@@ -135,15 +136,18 @@ def open_folder(folder: Path) -> Verified:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in full up to 256 MB, else of its size and 64 blocks of 1 MB spread over it."""
-    size = path.stat().st_size
     with path.open("rb") as file:
-        if size <= _FULL_BYTES:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256(str(size).encode())
-        for number in range(_BLOCKS):
-            file.seek(number * (size - _BLOCK) // (_BLOCKS - 1))
-            digest.update(file.read(_BLOCK))
-        return digest.hexdigest()
+        return _digest(file, path.stat().st_size)
+
+
+def _digest(file: BinaryIO, size: int) -> str:
+    if size <= _FULL_BYTES:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256(str(size).encode())
+    for number in range(_BLOCKS):
+        file.seek(number * (size - _BLOCK) // (_BLOCKS - 1))
+        digest.update(file.read(_BLOCK))
+    return digest.hexdigest()
 
 
 def _manifest(content: bytes, folder: Path) -> Mapping[str, Any]:
