@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from ontoprompt.errors import ArtifactError
 
@@ -140,7 +140,7 @@ def file_digest(path: Path) -> str:
         return _digest(file, path.stat().st_size)
 
 
-def _digest(file: BinaryIO, size: int) -> str:
+def _digest(file: io.BufferedReader | io.BytesIO, size: int) -> str:
     if size <= _FULL_BYTES:
         return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256(str(size).encode())

@@ -384,6 +384,7 @@ def test_a_large_file_is_checked_by_blocks(tmp_path, monkeypatch):
 
 def test_large_files_of_an_index_are_read_as_they_were_written(tmp_path, monkeypatch):
     monkeypatch.setattr(index_folder, "_FULL_BYTES", 100)
+    monkeypatch.setattr(index_folder, "_BLOCK", 16)
     build_index(ontology(), tmp_path / "index", encoder=WordEncoder())
     assert len(open_it(tmp_path / "index").terms) == 4
     with (tmp_path / "index" / "index.faiss").open("ab") as file:
