@@ -50,7 +50,9 @@ class Listed:
 def term_facts(terms: Sequence[Term]) -> Vectors:
     """(n, FACTS): what is known of terms besides their names: how much they are used, kind, whether raw infobox."""
     usage = np.log1p(np.array([t.usage for t in terms], np.float32)) / 15.0
-    kinds = np.array([[t.kind == kind for kind in KINDS] for t in terms], np.float32).reshape(len(terms), len(KINDS))
+    kinds = np.array([[t.kind == kind for kind in KINDS] for t in terms], np.float32).reshape(
+        len(terms), len(KINDS)
+    )
     raw = np.array([t.iri.startswith(_RAW) for t in terms], np.float32)
     return np.column_stack([usage, usage == 0, raw, kinds]).astype(np.float32)
 

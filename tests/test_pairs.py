@@ -133,4 +133,3 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
         list(read_pairs(file))
     with pytest.raises(SourceError, match="cannot be read"):
         list(read_pairs(tmp_path / "none.jsonl"))
-
