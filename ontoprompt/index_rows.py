@@ -115,7 +115,7 @@ def _factory(count: int, width: int) -> str:
     if count <= _FLAT_ROWS:
         return "SQ8"
     together = next(number for number in (4, 2, 1) if width % number == 0)
-    return f"PQ{width // together}x4fs,Refine(SQ8)"
+    return f"PQ{width // together}x4fs_64,Refine(SQ8)"
 
 
 def _evenly(count: int, most: int) -> np.ndarray[Any, Any]:

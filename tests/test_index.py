@@ -236,7 +236,7 @@ def test_what_one_term_of_very_many_has_alone_is_not_cut_off(tmp_path, monkeypat
 def test_above_thirty_thousand_rows_the_index_is_scanned_coarsely_and_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr("ontoprompt.index_rows._FLAT_ROWS", 5500)
     index = build_index(words(6000), tmp_path / "index", encoder=WordEncoder())
-    assert index.manifest.factory == "PQ10x4fs,Refine(SQ8)"
+    assert index.manifest.factory == "PQ10x4fs_64,Refine(SQ8)"
     found = sum(
         index.search(f"word{n} thing{n % 97}", 3)[0].term.iri == f"{EX}t{n}" for n in range(0, 6000, 60)
     )
