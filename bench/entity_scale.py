@@ -96,8 +96,8 @@ def _timed(work: Callable[..., dict[str, Any]], values: Sequence[object]) -> dic
     used = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1024 if sys.platform != "darwin" else 1024**2
     return {
-        "seconds": round(time.monotonic() - began, 1),
-        "cpu": round(time.process_time() - before, 1),
+        "seconds": round(time.monotonic() - began, 2),
+        "cpu": round(time.process_time() - before, 2),
         "peak_mib": round(used.ru_maxrss / unit),
         **given,
     }

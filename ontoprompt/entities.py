@@ -59,6 +59,8 @@ _BEFORE_NUMBERS = frozenset(("in", "since", "after", "before", "until", "from", 
 class EntityLink:
     """An entity that the words `mention` at `start:end` of the question may mean.
 
+    `start` and `end` are -1 where the words are ordinary ones, such as `film` for a graph that has an entity for it:
+    they may say a term as well, and are not to be taken out of the question.
     `score` is in 0..1 and comparable between mentions; `types` are the classes that the graph states for the
     entity; `degree` counts the triples that mention it (0: unknown).
     """
@@ -90,6 +92,7 @@ class _Match:
     likeness: float = 1.0
     qualified: bool = False  # the question says what tells this entity from others of its name
     titled: bool = False  # the name starts with the article that stands before the stretch
+    placed: bool = True  # whether the words stand for a name, not for an ordinary word
     extent: float = 0.0  # the words that are read, where they are not all of the stretch's
 
     @property
@@ -161,8 +164,16 @@ class _Scan:
             if len(span) > 1 and not self._is_idle(span) and not set(span) & set(taken):
                 matches.append(match)
         matches = [match for match in matches if match.entity.kind == "label"]
+        # Where a question names nothing else, such a word is its name.
+        direct = {reading.key for reading in readings if reading.quality == 1.0} if not taken else set()
         matches = [
-            replace(match, likeness=_COMMON_WORD, extent=match.span[1] - match.span[0]) for match in matches
+            replace(
+                match,
+                likeness=_COMMON_WORD,
+                extent=match.span[1] - match.span[0],
+                placed=match.reading.key in direct,
+            )
+            for match in matches
         ]
         return self.settled((), matches)
 
@@ -177,7 +188,7 @@ class _Scan:
     def nested(self, exact: Sequence[_Match], matches: Sequence[_Match]) -> list[_Match]:
         """Names inside of the names that a question is read as, as their other readings: `density` in `unit of density`."""
         known = {match.entity.id for match in matches}
-        kept = sorted({match.span for match in matches})
+        kept = sorted({match.span for match in matches if match.placed})
         found = []
         for match in exact:
             first, last = match.span
@@ -479,10 +490,10 @@ class _Scan:
 
     def _as_link(self, match: _Match, begin: int, score: float, types: tuple[str, ...]) -> EntityLink:
         start, end = self.words[begin].start, self.words[match.span[1] - 1].end
-        entity = match.entity
-        return EntityLink(
-            entity.iri, entity.label, self.question[start:end], start, end, score, types, entity.degree
-        )
+        entity, mention = match.entity, self.question[start:end]
+        if not match.placed:
+            start = end = -1
+        return EntityLink(entity.iri, entity.label, mention, start, end, score, types, entity.degree)
 
     def _types_said_near(self, first: int, last: int) -> frozenset[str]:
         """Words of the graph's vocabulary beside a mention: `the river Thames`, `Georgia, the country`."""

@@ -67,7 +67,7 @@ _UNIT = re.compile(
     r"\s?(%|°\s?[CF]?|km/h|km²|m²|mph|percent|per cent|(?:square |cubic )?(?:kilo|centi|milli|mega|giga|tera)?"
     r"(?:met(?:re|er)|gram|litre|liter|watt|hertz|byte|joule|pascal|volt)s?|km|cm|mm|kg|mg|GHz|MHz|GB|MB|feet|foot|inch(?:es)?"
     r"|miles?|yards?|pounds?|tons?|tonnes?|acres?|hectares?|degrees?(?: (?:celsius|fahrenheit|kelvin))?|kelvin|seconds?"
-    r"|minutes?|hours?|days?|weeks?|months?|years?|dollars?|euros?|USD|EUR|people|inhabitants|light[- ]years?)\b",
+    r"|minutes?|hours?|days?|weeks?|months?|years?|dollars?|euros?|USD|EUR|people|inhabitants|light[- ]years?)(?!\w)",
     re.I,
 )
 _SCALE = re.compile(r"[\s-]*(hundred|thousand|million|billion|trillion)\b", re.I)
@@ -79,14 +79,14 @@ _WORDS = {word: value for value, word in enumerate(_ONES.split())}
 _WORDS |= {word: value for value, word in zip(range(20, 100, 10), _TENS.split(), strict=True)}
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _SPELLED = re.compile(
-    rf"\b(?:an? (?=hundred|thousand|million|billion)|(?:{_WORD})\b)(?:[ -](?:and )?(?:{_WORD}|hundred|thousand|million|billion)\b)*",
+    rf"\b(?:an? (?:hundred|thousand|million|billion)|{_WORD})\b(?:[ -](?:and )?(?:{_WORD}|hundred|thousand|million|billion)\b)*",
     re.I,
 )
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w.]\w)")
 # The name of a file goes back to a capital, over words that no clause begins with.
 _FILE = re.compile(
     r"(?:[A-Z][\w'-]*(?: (?!(?:is|was|are|were|as|has|have|with|named|called|whose|which|that)\b)[\w'()-]+)* )?"
-    r"[\w'-]+\.(?:jpe?g|png|svg|gif|ogg|oga|ogv|webm|tiff?|wav|pdf|stl)\b"
+    r"[\w'()-]+\.(?:jpe?g|png|svg|gif|ogg|oga|ogv|webm|tiff?|wav|pdf|stl)\b"
 )
 _FOREIGN = re.compile(
     r"[^\W\d_a-zA-Z\u00aa-\u024f\u0250-\u036f\u1d00-\u1eff]{1,}(?:[ ・-][^\W\d_a-zA-Z\u00aa-\u024f\u0250-\u036f\u1d00-\u1eff]+)*"
@@ -94,7 +94,7 @@ _FOREIGN = re.compile(
 # "whose name starts with R", "contain the word pair": an unquoted string after a cue.
 _LETTER = re.compile(
     r"\b(?:words?|letters?|alphabets?|string|(?:start|begin|end)(?:s|ing|ed)? (?:with|by))"
-    r"(?: (?:in|by|is|an?|the))?(?: (?:words?|letters?|alphabets?|name|title|character))?(?: [\"'“‘]|[ :])\s*(?P<said>[^\W_][\w-]*(?:[ &+][^\W_]\b(?=\W*$))?)",
+    r"(?: is)?(?:(?: in| by| an?| the)? (?:words?|letters?|alphabets?|name|title|character)(?: in)?)?(?: [\"'“‘]|[ :])\s*(?P<said>[^\W_][\w-]*(?:[ &+][^\W_]\b(?=\W*$))?)",
     re.I,
 )
 _CUED = re.compile(

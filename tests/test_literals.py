@@ -34,6 +34,39 @@ def found(question: str) -> list[tuple[str, str]]:
         ("Bands with three members", [("number", "3")]),
         ("Rivers between 100 and 200 km", [("number", "100"), ("number", "200")]),
         ("Who is O'Neill's father?", []),
+        ("Born on March the 5th, 1990", [("date", "1990-03-05")]),
+        ("Born on 5th of March 1990", [("date", "1990-03-05")]),
+        ("Born on 5-March-1990", [("date", "1990-03-05")]),
+        ("Born on 1990/03/05", [("date", "1990-03-05")]),
+        ("Born on 2018 -6-11", [("date", "2018-06-11")]),
+        ("Born on 03/05/1990", [("date", "1990-03-05"), ("date", "1990-05-03")]),
+        ("Born on 03/03/1990", [("date", "1990-03-03")]),
+        ("Born on 25/12/1990", [("date", "1990-12-25")]),
+        ("Born on 12/25/90", [("date", "1990-12-25")]),
+        ("Born on 05.03.1990", [("date", "1990-03-05")]),
+        ("Films of the 1980s", [("year", "1980"), ("year", "1989")]),
+        ("Films of the '80s", [("year", "1980"), ("year", "1989")]),
+        ("Films of the nineties", [("year", "1990"), ("year", "1999")]),
+        ("Killed in 44 BC", [("year", "-44")]),
+        ("Twenty-five bands", [("number", "25")]),
+        ("Cities of two hundred thousand people", [("number", "200000")]),
+        ("Cities of three million and five people", [("number", "3000005")]),
+        ("At least a hundred albums", [("number", "100")]),
+        ("Cities of 1 000 000 people", [("number", "1000000")]),
+        ("Rivers of 100 200 and 300 km", [("number", "100"), ("number", "200"), ("number", "300")]),
+        ("Permittivity below .8", [("number", "0.8")]),
+        ("The 235th position", [("number", "235")]),
+        ("Roads of 200km", [("number", "200")]),
+        ("Software of version 12.7.5", [("string", "12.7.5")]),
+        ("Who is shown in Northern Lights 2 (cropped).jpg?", [("string", "Northern Lights 2 (cropped).jpg")]),
+        ("What has the banner Welcome banner.jpg ?", [("string", "Welcome banner.jpg")]),
+        ("Which town has the name Москва река?", [("string", "Москва река")]),
+        ("Which town starts with a", [("string", "a")]),
+        ("Which town starts with a vowel", []),
+        ("Which town starts with the letter ó?", [("string", "ó")]),
+        ("Which plant has the common name Domestic Goat?", [("string", "Domestic Goat")]),
+        ("Which mountain with highest isolation", []),
+        ('"Which town is it?"', []),
         ("The Boeing 747-400 and the B52", [("number", "747"), ("number", "400")]),
         ("Who directed it?", []),
         ("", []),
@@ -41,6 +74,29 @@ def found(question: str) -> list[tuple[str, str]]:
 )
 def test_what_is_found(question: str, expected: list[tuple[str, str]]) -> None:
     assert found(question) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "unit", "datatype"),
+    [
+        ("Rivers longer than 100 km", "km", "integer"),
+        ("Bridges of 1.5 miles", "miles", "decimal"),
+        ("A mass of 6e24 kg", "kg", "double"),
+        ("Roads of 200km", "km", "integer"),
+        ("More than $5 in fees", "$", "integer"),
+        ("Boils at 37 °C", "°C", "integer"),
+        ("Grew by 12.5%", "%", "decimal"),
+        ("More than two million people", "people", "integer"),
+        ("Longer than 2000 metres", "metres", "integer"),
+        ("In 2000", "", "gYear"),
+        ("On 1 May 2000", "", "date"),
+        ('Called "2000"', "", "string"),
+        ("The 2000 bridges", "", "gYear"),
+    ],
+)
+def test_units_and_types_are_told(question: str, unit: str, datatype: str) -> None:
+    (literal,) = find_literals(question)
+    assert (literal.unit, literal.datatype) == (unit, f"http://www.w3.org/2001/XMLSchema#{datatype}")
 
 
 def test_a_date_is_not_also_a_year_and_numbers() -> None:
