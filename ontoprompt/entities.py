@@ -1,9 +1,10 @@
 """Mentions in a question → the entities they may mean, from the names of a graph.
 
-There is no name tagger: every stretch of up to eight words is looked up among the names, and what is found is
-judged by how well it fits a name, how much it is written like a name, how connected the entity is, and which
-type is wanted. Not covered: pronouns, descriptions ("the Iron Lady" unless it is an alias), and more than one
-misspelt word in a name.
+There is no name tagger: every stretch of up to twelve words is looked up among the names, then names that share
+words with the question are laid over it. What is found is judged by how well it fits a name, how much it is written
+like a name, how connected the entity is, and which type is wanted. Of stretches that overlap the best remains; what
+else its words may mean is offered below it. Not covered: pronouns, and descriptions ("the Iron Lady" unless it is an
+alias).
 """
 
 from __future__ import annotations
@@ -17,23 +18,14 @@ from typing import Protocol
 
 from ontoprompt import names
 from ontoprompt.entity_build import build_entity_index
-from ontoprompt.entity_index import EntityIndex, NamedEntity, NameKind
+from ontoprompt.entity_index import EntityIndex, NamedEntity
+from ontoprompt.entity_matches import FLOOR, Match, Reader
 from ontoprompt.entity_overlap import Overlaps
 from ontoprompt.entity_readings import Reading, exact_readings
 from ontoprompt.question_words import COMMON_WORDS, KIND_NAMES, STOP_WORDS
 
 __all__ = ["EntityIndex", "EntityLink", "Linker", "LocalLinker", "build_entity_index"]
 
-_KIND_QUALITY: Mapping[NameKind, float] = {
-    "label": 0.97,
-    "alias": 0.93,
-    "local-name": 0.95,
-    "short": 0.85,
-    "initials": 0.85,
-}
-_EXACT = 1.03  # written letter by letter as the name is
-_WITHOUT_ARTICLE = 0.92
-_BY_PLACE = 0.88  # a place without the one that it lies in: `Paris` for `Paris, Texas`
 _MISSPELT = 0.85
 # The same for a name of one word of up to five letters; with another letter it may well be another name.
 _MISSPELT_SHORT, _OTHER_LETTER = 0.6, 0.45
@@ -41,9 +33,6 @@ _PARTIAL = 0.8  # some words of a name only
 _OVERLAP = 0.8  # some words of a name, or in another order
 _EXTENDED = 0.4  # a name that says more than the question
 _NESTED = 0.5  # a name inside of another
-_LOST = 0.8  # a reading whose words another name takes
-_FLOOR = 0.22  # links below this are noise
-_LONGEST_QUESTION = 600  # words that are looked at
 _NEAR = 3  # words between a mention and a word that says its type
 _FUZZY_WORDS = 12  # words of a question whose spelling is doubted, at most
 _FUZZY_SPAN = 5
@@ -51,8 +40,6 @@ _FUZZY_SPAN = 5
 _OTHER_CLAUSE = frozenset(("did", "do", "does", "has", "have", "had", "that", "which", "who", "whose"))
 _SAID_ELSEWHERE = 0.98  # for those whose type the question does not say, where it says another's anywhere
 _COMMON_WORD = 0.4  # likeness of an ordinary word that is a name too, where the question names nothing else
-# After these a number is a year or a count.
-_BEFORE_NUMBERS = frozenset(("in", "since", "after", "before", "until", "from", "to", "than", "by", "year"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +69,6 @@ class Linker(Protocol):
         """At most `k` entities for each mention, all of them best first. `types`: classes that are wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """An entity found for a reading, before types and competitors are known."""
-
-    reading: Reading
-    entity: NamedEntity
-    quality: float
-    likeness: float = 1.0
-    qualified: bool = False  # the question says what tells this entity from others of its name
-    titled: bool = False  # the name starts with the article that stands before the stretch
-    placed: bool = True  # whether the words stand for a name, not for an ordinary word
-    extent: float = 0.0  # the words that are read, where they are not all of the stretch's
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """The words that are read."""
-        return self.reading.first, self.reading.last
-
-
 class LocalLinker:
     """Links against an `EntityIndex`."""
 
@@ -122,32 +90,19 @@ class LocalLinker:
         return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
 
 
-class _Scan:
+class _Scan(Reader):
     """One question on its way to links."""
 
     def __init__(self, index: EntityIndex, question: str) -> None:
-        self.index, self.question = index, question
-        self.words = names.words(question)[:_LONGEST_QUESTION]
-        inner = [word.capital for word in self.words if not word.opening and word.key.isalpha()]
-        # Capitals tell nothing in "where was albert einstein born", "WHERE WAS …" and "Where Was …".
-        self.lower = not any(inner) or (len(inner) > 3 and all(inner))
-        self.plain = [names.is_ordinary(word.key, index.vocabulary) for word in self.words]
+        super().__init__(index, question)
         doubted = [place for place in range(len(self.words)) if self._may_be_misspelt(place, ())]
         self.overlaps = Overlaps(index, self.words, ordinary=self.plain, doubted=doubted[:_FUZZY_WORDS])
 
-    def text(self, first: int, last: int) -> str:
-        """The question's own letters from word `first` up to word `last`."""
-        return self.question[self.words[first].start : self.words[last - 1].end]
-
-    def covered(self, matches: Sequence[_Match]) -> frozenset[int]:
-        """Places of the words that the matches read."""
-        return frozenset(place for match in matches for place in range(*match.span))
-
-    def exact(self) -> list[_Match]:
+    def exact(self) -> list[Match]:
         """Stretches that are names, in the singular or plural, and adjectives of countries."""
         return self.found(exact_readings(self.words, self.index.vocabulary))
 
-    def common(self, exact: Sequence[_Match], taken: Collection[int]) -> list[_Match]:
+    def common(self, exact: Sequence[Match], taken: Collection[int]) -> list[Match]:
         """Ordinary words that are names too, of kinds of things that the graph's own vocabulary does not name."""
         readings = []
         for place, word in enumerate(self.words):
@@ -185,7 +140,7 @@ class _Scan:
             for place in span
         )
 
-    def nested(self, exact: Sequence[_Match], matches: Sequence[_Match]) -> list[_Match]:
+    def nested(self, exact: Sequence[Match], matches: Sequence[Match]) -> list[Match]:
         """Names inside of the names that a question is read as, as their other readings: `density` in `unit of density`."""
         known = {match.entity.id for match in matches}
         kept = sorted({match.span for match in matches if match.placed})
@@ -210,13 +165,13 @@ class _Scan:
                     break
         return found
 
-    def extended(self, matches: Sequence[_Match]) -> list[_Match]:
+    def extended(self, matches: Sequence[Match]) -> list[Match]:
         """Longer names that hold what the question is read as, as its other readings: `DPT vaccine` for `vaccine`."""
         known = {match.entity.id for match in matches}
         spans = sorted({match.span for match in matches if not match.extent})
         found = [overlap for span in spans for overlap in self.overlaps.longer(*span)]
         return [
-            _Match(
+            Match(
                 Reading(o.first, o.last, o.entity.key),
                 o.entity,
                 _EXTENDED * (0.5 + 0.5 * o.fit),
@@ -226,7 +181,7 @@ class _Scan:
             if o.entity.id not in known
         ]
 
-    def misspelt(self, taken: Collection[int]) -> list[_Match]:
+    def misspelt(self, taken: Collection[int]) -> list[Match]:
         """Stretches with one word that is one edit away from a word of a name."""
         doubted = [place for place in range(len(self.words)) if self._may_be_misspelt(place, taken)]
         doubted = doubted[:_FUZZY_WORDS]
@@ -248,14 +203,10 @@ class _Scan:
         word = self.words[place]
         if place in taken or self.plain[place] or len(word.key) < names.MIN_FUZZY or not word.key.isalpha():
             return False
-        if self._is_name_like(place) and not word.opening:
+        if self.is_name_like(place) and not word.opening:
             return self.lower or not self.text(place, place + 1).isupper()  # an acronym has no neighbours
         # "whcih" is no name, and "rivr" neither.
         return (self.lower or word.capital) and not _is_near_ordinary(word.key)
-
-    def _is_name_like(self, place: int) -> bool:
-        word = self.words[place]
-        return word.quoted or (word.capital and not self.lower and not (word.opening and self.plain[place]))
 
     def _with_word(self, place: int, word: str, alone: bool) -> Iterable[Reading]:
         """Stretches around a word, with another word in its place; without others only if `alone`."""
@@ -268,10 +219,10 @@ class _Scan:
                 quality = _misspelt(self.words[place].key, word) if last - first == 1 else _MISSPELT
                 yield Reading(first, last, names.join(keys), quality)
 
-    def partial(self, matches: Sequence[_Match]) -> list[_Match]:
+    def partial(self, matches: Sequence[Match]) -> list[Match]:
         """Stretches written like names that are a part of one: `Einstein` of `Albert Einstein`."""
         known = {match.entity.id for match in matches}
-        parts: list[_Match] = []
+        parts: list[Match] = []
         for first, last in self._unread(self.covered(matches)):
             keys = [word.key for word in self.words[first:last]]
             found = self.index.holding(keys)
@@ -287,7 +238,7 @@ class _Scan:
             for entity in found:
                 share = _share_of_name(keys, entity)
                 if entity.id not in known and share > (0.5 if self.lower else 0.0):
-                    parts.append(_Match(Reading(first, last, entity.key), entity, quality * share))
+                    parts.append(Match(Reading(first, last, entity.key), entity, quality * share))
         return parts
 
     def _unread(self, taken: Collection[int]) -> list[tuple[int, int]]:
@@ -297,7 +248,7 @@ class _Scan:
         for place, word in enumerate(self.words):
             if place in taken or word.key.isdigit() or len(word.key) < 3:
                 continue
-            if not (self._is_name_like(place) or (self.lower and not self.plain[place])):
+            if not (self.is_name_like(place) or (self.lower and not self.plain[place])):
                 continue
             if runs and runs[-1][1] == place:
                 runs[-1] = (runs[-1][0], place + 1)
@@ -309,12 +260,12 @@ class _Scan:
             runs = [*dict.fromkeys([*runs, *singles])]
         return [run for run in runs if run[1] - run[0] > 1 or not self.plain[run[0]]][:_FUZZY_WORDS]
 
-    def overlapping(self, matches: Sequence[_Match]) -> list[_Match]:
+    def overlapping(self, matches: Sequence[Match]) -> list[Match]:
         """Names that share words with the question, other than those it is already read as."""
         known = {match.entity.id for match in matches}
         found = self.overlaps.laid_over(self.covered(matches))
         return [
-            _Match(
+            Match(
                 Reading(o.first, o.last, o.entity.key),
                 o.entity,
                 _OVERLAP * o.fit,
@@ -325,125 +276,9 @@ class _Scan:
             if o.entity.id not in known
         ]
 
-    def settled(self, matches: Sequence[_Match], others: Sequence[_Match]) -> list[_Match]:
-        """Both, in stretches that do not overlap: what loses its own stretch stays as another reading of the winner's."""
-        kept = sorted({match.span for match in self.resolved([*matches, *others])})
-        settled = []
-        for match in (*matches, *others):
-            if match.span in kept:
-                settled.append(match)
-                continue
-            for first, last in kept:
-                if match.reading.first < last and first < match.reading.last:
-                    settled.append(
-                        replace(
-                            match,
-                            reading=replace(match.reading, first=first, last=last),
-                            quality=match.quality * _LOST,
-                        )
-                    )
-                    break
-        return settled
-
-    def found(self, readings: Sequence[Reading]) -> list[_Match]:
-        """What the index knows of the readings, one match per stretch and entity."""
-        entities = self.index.lookup({reading.key for reading in readings})
-        best: dict[tuple[int, int, int], _Match] = {}
-        for reading in readings:
-            for entity in entities.get(reading.key, ()):
-                if entity.kind == "initials" and not self._is_abbreviation(reading):
-                    continue
-                match = self._match(reading, entity)
-                place = (match.reading.first, match.reading.last, entity.id)
-                if place not in best or best[place].quality < match.quality:
-                    best[place] = match
-        return list(best.values())
-
-    def _is_abbreviation(self, reading: Reading) -> bool:
-        text = self.text(reading.first, reading.last)
-        return reading.last - reading.first == 1 and len(text) > 2 and text.isupper() and not self.lower
-
-    def _match(self, reading: Reading, entity: NamedEntity) -> _Match:
-        first, last = reading.first, reading.last
-        title = names.fold(entity.name).startswith("the ")
-        titled = title and first > 0 and self.words[first - 1].key == "the"
-        begin = first - 1 if titled else first
-        quality = reading.quality * _KIND_QUALITY[entity.kind]
-        qualified = entity.kind == "short" and self._says_qualifier(entity, range(first, last))
-        if qualified:
-            quality = reading.quality * _KIND_QUALITY["label"]
-        elif entity.kind == "short" and not entity.name.endswith(")"):
-            quality *= _BY_PLACE
-        elif entity.kind not in ("alias", "short") and self.text(begin, last) == entity.name:
-            quality *= _EXACT
-        elif title and not titled:
-            quality *= _WITHOUT_ARTICLE
-        likeness = max(self.likeness(first, last), self.likeness(begin, last))
-        return _Match(reading, entity, quality, likeness, qualified, titled)
-
-    def _says_qualifier(self, entity: NamedEntity, span: range) -> bool:
-        """Whether the question also says what tells this entity from others: `Queen … band`."""
-        parts = names.unqualified(entity.name)
-        notes = set(names.key_of(parts[1]).split()) - STOP_WORDS if parts else set()
-        others = [word.key for place, word in enumerate(self.words) if place not in span]
-        said = {form for key in others for form in (key, *names.singulars(key))}
-        return bool(notes) and notes <= said
-
-    def likeness(self, first: int, last: int) -> float:
-        """How much a stretch is written like a name, 0 (an ordinary word) to 1."""
-        span = self.words[first:last]
-        if all(word.quoted for word in span):
-            return 1.0
-        content = [place for place in range(first, last) if self.words[place].key not in STOP_WORDS]
-        marked = [place for place in content if self.words[place].capital and not self.lower]
-        if last - first == 1:
-            return self._likeness_of_word(first)
-        capitals = [place for place in range(first, last) if self.words[place].capital]
-        if not self.lower and (len(marked) == len(content) > 0 or len(capitals) == last - first):
-            return 1.0
-        unusual = any(not self.plain[place] for place in range(first, last))
-        if marked:
-            return 0.9
-        if unusual and len(content) == 1:
-            return 0.85 if self.lower else 0.6
-        if unusual:
-            return 0.95 if self.lower else 0.8
-        if len(content) > 1 and last - first > 2:
-            return 0.8 if self.lower else 0.7
-        return (0.35 if self.lower else 0.2) if content else 0.0
-
-    def _likeness_of_word(self, place: int) -> float:
-        word, plain = self.words[place], self.plain[place]
-        if word.key.isdigit():
-            before = self.words[place - 1].key if place else ""
-            return 0.0 if before in _BEFORE_NUMBERS else 0.35
-        if word.capital and not self.lower:
-            if not word.opening:
-                return (0.85 if plain else 1.0) if len(word.key) > 1 else 0.5
-            return 0.0 if plain else 0.9
-        if plain:
-            return 0.0
-        if self.lower:
-            return 0.85 if len(word.key) > 2 else 0.4
-        return 0.5
-
-    def resolved(self, matches: Sequence[_Match]) -> list[_Match]:
-        """The matches of those stretches that remain when overlaps are decided, longer and surer first."""
-        value: dict[tuple[int, int], float] = {}
-        for match in matches:
-            score = match.quality * match.likeness
-            if score >= _FLOOR:
-                extent = match.extent or match.span[1] - match.span[0]
-                value[match.span] = max(value.get(match.span, 0.0), score * extent**1.5)
-        kept: list[tuple[int, int]] = []
-        for first, last in sorted(value, key=lambda span: (-value[span], span)):
-            if all(last <= other or first >= end for other, end in kept):
-                kept.append((first, last))
-        return [match for match in matches if match.span in kept]
-
-    def ranked(self, matches: Sequence[_Match], k: int, types: frozenset[str]) -> list[EntityLink]:
+    def ranked(self, matches: Sequence[Match], k: int, types: frozenset[str]) -> list[EntityLink]:
         """Links, at most `k` a mention, scored with types and connectedness."""
-        by_span: dict[tuple[int, int], list[_Match]] = {}
+        by_span: dict[tuple[int, int], list[Match]] = {}
         for match in matches:
             by_span.setdefault(match.span, []).append(match)
         known = self.index.types_of({match.entity.id for match in matches})
@@ -454,7 +289,7 @@ class _Scan:
             found: dict[str, EntityLink] = {}
             for match, score in zip(group, self._scores(span, group, known, types), strict=True):
                 iri = match.entity.iri
-                if score >= _FLOOR and (iri not in found or found[iri].score < score):
+                if score >= FLOOR and (iri not in found or found[iri].score < score):
                     found[iri] = self._as_link(match, begin, score, known.get(match.entity.id, ()))
             links += sorted(found.values(), key=lambda link: (-link.score, -link.degree, link.iri))[:k]
         return links
@@ -462,7 +297,7 @@ class _Scan:
     def _scores(
         self,
         span: tuple[int, int],
-        group: Sequence[_Match],
+        group: Sequence[Match],
         known: Mapping[int, tuple[str, ...]],
         types: frozenset[str],
     ) -> list[float]:
@@ -488,7 +323,7 @@ class _Scan:
             scores.append(round(min(1.0, score), 4))
         return scores
 
-    def _as_link(self, match: _Match, begin: int, score: float, types: tuple[str, ...]) -> EntityLink:
+    def _as_link(self, match: Match, begin: int, score: float, types: tuple[str, ...]) -> EntityLink:
         start, end = self.words[begin].start, self.words[match.span[1] - 1].end
         entity, mention = match.entity, self.question[start:end]
         if not match.placed:
