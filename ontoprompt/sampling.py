@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .prompts import Prompt
     from .training import TrainConfig
 
-# As many as the benchmark's pool holds beside the right ones; a rival left out makes room for one further down.
-_POOL_TERMS, _POOL_ENTITIES, _KEPT_RIVALS = 15, 5, 0.8
+# From few, as where a graph uses a part of its vocabulary, to as many as the benchmark's pool holds beside the right ones.
+_FEW_TERMS, _POOL_TERMS = 3, 15
+# A rival left out makes room for one further down.
+_POOL_ENTITIES, _KEPT_RIVALS = 5, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Sampler:
 
     def _pool(self, prepared: PreparedPair, rng: Random) -> tuple[list[Term], list[EntityLink]]:
         """What is most easily taken for the right terms and entities, much of it at once."""
-        terms = self._distractors(prepared, rng, _POOL_TERMS)
+        terms = self._distractors(prepared, rng, rng.randint(_FEW_TERMS, _POOL_TERMS))
         taken = {e.iri for e in prepared.entities} | {e.label.lower() for e in prepared.entities}
         found = [
             e

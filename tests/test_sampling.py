@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ontoprompt.entities import EntityLink
 from ontoprompt.fragment import Fragment, Hint
 from ontoprompt.ontology import Ontology, Term
 from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, prepare, to_prompt, to_target
@@ -31,7 +32,7 @@ FOREIGN = tuple(Term(f"{WDT}P{n}", "property", f"foreign{n}") for n in range(100
 NEAR = tuple(Term(f"{DBO}near{n}", "datatype_property", f"near{n}") for n in range(20))
 POOL = (*GOLD, *TWINS, *OTHERS, *FOREIGN, *CLASSES, HEADED)
 LABELS = Labels([Ontology(POOL, (), {})], {"http://www.wikidata.org/entity/Q20": "Norway"})
-CONFIG = TrainConfig(max_distractors=6, unaligned=0.0, other_entities=0.0)
+CONFIG = TrainConfig(max_distractors=6, unaligned=0.0, other_entities=0.0, pooled=0.0)
 
 
 def pair(question: str, query: str) -> PreparedPair:
@@ -413,3 +414,22 @@ def test_the_share_of_examples_with_other_entities_is_that_of_the_settings() -> 
 
     assert crowded(0.0) < 15
     assert crowded(1.0) > 45
+
+
+def test_a_pool_shows_many_of_the_most_like_terms_and_the_other_entities_found() -> None:
+    rivals = tuple(
+        EntityLink(f"http://example.org/{n}", f"Norway {n}", "Norway", 0, 6, 0.5, ()) for n in range(7)
+    )
+    drawn = sampler(
+        *PAIRS,
+        config=replace(CONFIG, pooled=1.0),
+        near={p.pair.question: NEAR for p in PAIRS},
+        rivals={p.pair.question: rivals for p in PAIRS},
+    )
+    terms, others = [], []
+    for prompt, query in examples(drawn, 100, 0.0):
+        terms.append(len(beside(prompt, name_of(prompt))))
+        others.append(sum(label.startswith("norway ") for label in shown(prompt)))
+        assert set(re.findall(r"\b[ep]\d+", query)) == {shown(prompt)["norway"], shown(prompt)[name_of(prompt)]}
+    assert 12 <= max(terms) <= 15 and sum(terms) > 400
+    assert min(others) == 1 and max(others) == 5

@@ -52,6 +52,7 @@ TINY = TrainConfig(
     learning_rate=5e-3,
     unaligned=0.0,
     other_entities=0.0,
+    pooled=0.0,
 )
 
 
