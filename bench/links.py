@@ -1,7 +1,8 @@
 """What a question is given in a benchmark: the settings of linking.
 
 `gold`: the terms and entities of the gold query, shuffled, nothing else. `pool`: these, and 15 terms and 5 entities
-that retrieval ranks highest among the others. `closed`: nothing given; our own linking and retrieval, over a closed list
+that retrieval ranks highest among the others, all in the order and with the scores that retrieval and the linker give
+them, so that nothing but these tells the gold from the rest. `closed`: nothing given; our own linking and retrieval, over a closed list
 of entities. `full`: the same with a million names added that no query of the data set mentions.
 
 The closed list of a Wikidata set is the table of its items' labels (`wikidata/entity-labels.tsv` under the data
@@ -29,16 +30,18 @@ from ontoprompt.entity_index import FORMAT, EntityIndex
 from ontoprompt.errors import QueryError, SourceError
 from ontoprompt.fragment import Fragment, Hint, ScoredTerm
 from ontoprompt.names import key_of
-from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, prepare
+from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, find_mention, prepare
 from ontoprompt.retrieval import Retriever
 from ontoprompt.settings import load_settings, user_data_dir
 from ontoprompt.training import gold_labels
 
 if TYPE_CHECKING:
     from bench.datasets import Question
+    from ontoprompt.ontology import Term
 
 SETTINGS = ("gold", "pool", "closed", "full")
 POOL_TERMS, POOL_ENTITIES = 15, 5
+_SEARCHED = 60
 _FULL_NAMES = 1_000_000
 _GRAPHS = {"wikidata": "https://query.wikidata.org/sparql", "dbpedia": ""}
 _DBR = re.compile(r"<http://dbpedia\.org/resource/([^<>\s]+)>|\bdbr:([^\s{}()<>;,]+)|\bres:([^\s{}()<>;,]+)")
@@ -93,19 +96,19 @@ class Linking:
         if gold is None:
             return Linked(question, Fragment(question.question), None, reason)
         rng = Random(f"{self.seed} {question.id}")
-        terms, entities = list(gold.terms), list(gold.entities)
+        terms, entities = [ScoredTerm(t, 1.0) for t in gold.terms], list(gold.entities)
         if self.setting == "pool":
-            terms += self._other_terms(question.question, {t.iri for t in terms})
-            entities += self._other_entities(question.question, {e.iri for e in entities}, rng)
+            terms = self._pool_of_terms(question.question, gold.terms)
+            entities = self._pool_of_entities(question.question, gold.entities, rng)
         rng.shuffle(terms)
         rng.shuffle(entities)
-        scored = tuple(ScoredTerm(t, 1.0) for t in terms)
+        terms.sort(key=lambda scored: -scored.score)
+        entities.sort(key=lambda link: -link.score)
         known = self.retriever.terms
-        labels = {
-            iri: known[iri].label for t in terms for iri in (t.iri, *t.domain, *t.range) if iri in known
-        }
+        named = [iri for s in terms for iri in (s.term.iri, *s.term.domain, *s.term.range)]
+        labels = {iri: known[iri].label for iri in named if iri in known}
         fragment = Fragment(
-            question.question, scored, tuple(entities), gold.literals, {**gold.labels, **labels}
+            question.question, tuple(terms), tuple(entities), gold.literals, {**gold.labels, **labels}
         )
         return Linked(question, replace(fragment, hints=self.align(fragment)), gold)
 
@@ -123,25 +126,39 @@ class Linking:
         except QueryError as error:
             return None, f"gold: {error.message[:60]}"
 
-    def _other_terms(self, question: str, gold: set[str]) -> list[Any]:
-        hits = self.retriever.search.search(question, POOL_TERMS + len(gold))
-        return [hit.term for hit in hits if hit.term.iri not in gold][:POOL_TERMS]
+    def _pool_of_terms(self, question: str, gold: Sequence[Term]) -> list[ScoredTerm]:
+        """The gold terms among others, as search scores them; one that it does not find has the last score found."""
+        hits = self.retriever.search.search(question, _SEARCHED)
+        wanted = {t.iri for t in gold}
+        others = [hit for hit in hits if hit.term.iri not in wanted][:POOL_TERMS]
+        found = {hit.term.iri: hit.score for hit in hits}
+        last = min(found.values(), default=0.0)
+        scored = [ScoredTerm(t, found.get(t.iri, last)) for t in gold]
+        return scored + [ScoredTerm(hit.term, hit.score) for hit in others]
 
-    def _other_entities(self, question: str, gold: set[str], rng: Random) -> list[EntityLink]:
-        """The linker's other readings of the question; where there are too few, names that share a word with it, then
-        any names."""
+    def _pool_of_entities(self, question: str, gold: Sequence[EntityLink], rng: Random) -> list[EntityLink]:
+        """The gold entities among the linker's other readings of the question; where there are too few, among names
+        that share a word with it, then among any."""
         assert self.entities is not None and self.retriever.linker is not None
-        found = [e for e in self.retriever.linker.link(question, k=8) if e.iri not in gold]
-        out = list({e.iri: e for e in found}.values())[:POOL_ENTITIES]
+        links: dict[str, EntityLink] = {}
+        for link in self.retriever.linker.link(question, k=8):
+            links.setdefault(link.iri, link)
         words = [w.lower() for w in re.findall(r"[^\W\d_]{4,}", question)]
         rng.shuffle(words)
-        others = [named.iri for word in words for named in self.entities.holding([word], limit=8)]
+        others = [*links, *(named.iri for word in words for named in self.entities.holding([word], limit=8))]
         others += rng.sample(self.names, min(len(self.names), POOL_ENTITIES + len(gold)))
-        taken = gold | {e.iri for e in out}
-        for iri in dict.fromkeys(others):
-            if iri not in taken:
-                out.append(EntityLink(iri, self.entities.label(iri) or iri, "", -1, -1, 0.1))
-        return out[:POOL_ENTITIES]
+        labels = {e.iri: e.label for e in gold}
+        wanted = len(labels) + POOL_ENTITIES
+        for iri in others:
+            if len(labels) < wanted:
+                labels.setdefault(iri, self.entities.label(iri) or iri)
+        return [links.get(iri) or _unlinked(question, iri, label) for iri, label in labels.items()]
+
+
+def _unlinked(question: str, iri: str, label: str) -> EntityLink:
+    """An entity that the linker does not find, at the words most like its name."""
+    start, end = find_mention(question, label)
+    return EntityLink(iri, label, question[max(start, 0) : max(end, 0)], start, end, 0.1)
 
 
 def closed_names(graph: str, data: Path | None) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.links import Linked
 from bench.runs import Cache
 from ontoprompt.errors import UsageError
-from ontoprompt.generation import Request
+from ontoprompt.generation import Request, term_weights
 from ontoprompt.grammar import Vocabulary, build_grammar
 from ontoprompt.prompts import Example, Prompt, build_prompt
 from ontoprompt.ranking import Cost, rank
@@ -110,7 +110,15 @@ class Writer:
     def _batch(self, batch: Sequence[Any]) -> Iterator[Written]:
         costs = [self._cost(linked, prompt) for _, linked, prompt, _ in batch]
         keys = [
-            (self.identity, prompt.text, str(prompt.surfaces), self.beams, self.constrained, cost is not None)
+            (
+                self.identity,
+                prompt.text,
+                str(prompt.surfaces),
+                str(term_weights(prompt)),
+                self.beams,
+                self.constrained,
+                cost is not None,
+            )
             for (_, _, prompt, _), cost in zip(batch, costs, strict=True)
         ]
         kept = [self.cache.get(*key) for key in keys]
@@ -155,7 +163,7 @@ class Writer:
             strings=prompt.of("string"),
             counts=prompt.of("literal"),
         )
-        return Request(prompt, build_grammar(vocabulary), cost=cost)
+        return Request(prompt, build_grammar(vocabulary), term_weights(prompt), cost=cost)
 
 
 class Nearest:

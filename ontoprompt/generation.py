@@ -24,6 +24,8 @@ DEFAULT_MODEL = "default"
 _DEFAULT_VARIANT = "nsql"
 # A query must have room for this many triples' worth of patterns, if the context has it.
 _UNITS = 6
+# What a unit of retrieval's score counts in log-probability, and how much it counts at most against a term.
+_WEIGHT, _LEAST_WEIGHT = 2.0, -2.0
 # Pieces of text whose tokens are kept: a server meets new strings all day.
 _REMEMBERED = 20_000
 
@@ -40,6 +42,20 @@ class Request:
     bias: Mapping[str, float] = field(default_factory=dict)
     unlikely: frozenset[tuple[str, str]] = frozenset()
     cost: Callable[[str], float] | None = None
+
+
+def term_weights(prompt: Prompt) -> dict[str, float]:
+    """Retrieval's scores as log-weights on the surfaces of terms: 0 for the best, below it for the rest. None where
+    terms are written by name: a name is several tokens, and most of them are another name's too."""
+    if not prompt.symbolic:
+        return {}
+    scores = {s.term.iri: s.score for s in prompt.fragment.terms}
+    top = max(scores.values(), default=0.0)
+    return {
+        s.text: max(_LEAST_WEIGHT, _WEIGHT * (scores[s.iri] - top))
+        for s in prompt.surfaces
+        if s.iri in scores
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from .evidence import unlikely_pairs
 from .execution import ResultSet, Store
 from .expectation import expected_answer, fits
 from .fragment import Fragment, ScoredTerm
-from .generation import Candidate, Generator, Request
+from .generation import Candidate, Generator, Request, term_weights
 from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
 from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows
@@ -31,7 +31,6 @@ from .validation import validate
 
 MAX_QUESTION = 2_000
 STAGES = ("link", "retrieve", "prompt", "generate", "validate", "execute")
-_BIAS = 2.0
 _DOUBT = 0.5
 _NAME = re.compile(r"\b[A-Z][^\W\d_]")
 _COMPARED_TO = re.compile(
@@ -219,15 +218,8 @@ class Engine:
         )
         wanted = expected_answer(prompt.fragment.question)
         form: Form = "ask" if wanted == "yes-no" else "select" if wanted else ""
-        scores = {s.term.iri: s.score for s in prompt.fragment.terms}
-        top = max(scores.values(), default=0.0)
-        bias = (
-            {s.text: max(-2.0, _BIAS * (scores[s.iri] - top)) for s in prompt.surfaces if s.iri in scores}
-            if prompt.symbolic
-            else {}
-        )
         unlikely = unlikely_pairs(prompt, self.retriever.surroundings) if prompt.symbolic else frozenset()
-        return Request(prompt, build_grammar(vocabulary, form), bias, unlikely, cost)
+        return Request(prompt, build_grammar(vocabulary, form), term_weights(prompt), unlikely, cost)
 
     def _choose(
         self,

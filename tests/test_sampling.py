@@ -430,6 +430,9 @@ def test_a_pool_shows_many_of_the_most_like_terms_and_the_other_entities_found()
     for prompt, query in examples(drawn, 100, 0.0):
         terms.append(len(beside(prompt, name_of(prompt))))
         others.append(sum(label.startswith("norway ") for label in shown(prompt)))
-        assert set(re.findall(r"\b[ep]\d+", query)) == {shown(prompt)["norway"], shown(prompt)[name_of(prompt)]}
+        assert set(re.findall(r"\b[ep]\d+", query)) == {
+            shown(prompt)["norway"],
+            shown(prompt)[name_of(prompt)],
+        }
     assert 12 <= max(terms) <= 15 and sum(terms) > 400
     assert min(others) == 1 and max(others) == 5
