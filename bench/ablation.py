@@ -19,7 +19,7 @@ from bench.runs import sentences
 from ontoprompt.assembly import open_reranker
 from ontoprompt.errors import UsageError
 from ontoprompt.index import OntologyIndex
-from ontoprompt.term_search import LEXICAL, TermSearch
+from ontoprompt.term_search import ASKED, LEXICAL, TermSearch
 
 DEPTHS = (3, 5, 10, 20, 50)
 _TIMED = 50
@@ -62,11 +62,12 @@ LEGS: dict[str, dict[str, Any]] = {
     "all": {},
     "without the reranker": {"reranker": False},
     "without the lexical leg": {"lexical": 0.0},
+    "without questions asked before": {"asked": 0.0},
     "without the question less its names": {"nameless": False},
     "without the adapter": {"adapter": False},
-    "dense and adapter": {"reranker": False, "lexical": 0.0, "nameless": False},
-    "dense and lexical": {"reranker": False, "adapter": False, "nameless": False},
-    "dense alone": {"reranker": False, "lexical": 0.0, "nameless": False, "adapter": False},
+    "dense and adapter": {"reranker": False, "lexical": 0.0, "nameless": False, "asked": 0.0},
+    "dense and lexical": {"reranker": False, "adapter": False, "nameless": False, "asked": 0.0},
+    "dense alone": {"reranker": False, "lexical": 0.0, "nameless": False, "adapter": False, "asked": 0.0},
 }
 
 
@@ -83,6 +84,7 @@ def _rows(
             reranker if off.get("reranker", True) else None,
             lexical=off.get("lexical", LEXICAL),
             nameless=off.get("nameless", True),
+            asked=off.get("asked", ASKED),
         )
         places = [0] * len(wanted)
         hits = search.search_each([q for q, _ in wanted], max(DEPTHS))

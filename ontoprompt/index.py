@@ -1,7 +1,7 @@
 """The index of an ontology's terms: built whole or not at all, opened only when sound, searched.
 
 The folder holds `manifest.json` (what made it, counts, and a checksum of every other file), `index.faiss`,
-`terms.jsonl`, and where they were made `adapter.safetensors` and `entities.sqlite`. The FAISS rows are the
+`terms.jsonl`, and where they were made `adapter.safetensors`, `neighbours.safetensors` and `entities.sqlite`. The FAISS rows are the
 encoder's vectors of a term's label and aliases, followed by `term_features`. They are kept as the encoder
 made them: `(q A) · (t B) = (q A Bᵀ) · t`, so both matrices of the adapter act on the question, which gives
 the same scores, and a rebuild can take over every vector whose text did not change, whatever became of the
@@ -23,6 +23,8 @@ from ontoprompt.embedding import Adapter, Encoder, Progress, Vectors, load_encod
 from ontoprompt.errors import ArtifactError, UsageError
 from ontoprompt.index_folder import FolderWriter, Verified, open_folder
 from ontoprompt.index_rows import OldRows, make_rows, read_rows, rows_content
+from ontoprompt.neighbours import FILE as NEIGHBOURS
+from ontoprompt.neighbours import Neighbours
 from ontoprompt.ontology import KINDS, Ontology, Source, Term, term_from_json, term_to_json
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class TermHit:
 @dataclass(frozen=True)
 class Manifest:
     """What made an index. `factory`: the FAISS index type; `reused`: vectors taken over from the index that
-    stood in the same place."""
+    stood in the same place; `neighbours`: questions asked before that are kept."""
 
     encoder: str
     fingerprint: str
@@ -56,6 +58,7 @@ class Manifest:
     reused: int
     adapter: bool
     entities: bool
+    neighbours: int = 0
     sources: tuple[Source, ...] = ()
     prefixes: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ class Manifest:
             "counts": {"terms": self.terms, "rows": self.rows, "reused": self.reused},
             "adapter": self.adapter,
             "entities": self.entities,
+            "neighbours": self.neighbours,
             "sources": [{"name": source.name, "sha256": source.sha256} for source in self.sources],
             "prefixes": dict(self.prefixes),
         }
@@ -94,6 +98,7 @@ class Manifest:
                 reused=int(record["counts"]["reused"]),
                 adapter=bool(record["adapter"]),
                 entities=bool(record["entities"]),
+                neighbours=int(record.get("neighbours", 0)),
                 sources=tuple(Source(item["name"], item["sha256"]) for item in record["sources"]),
                 prefixes={str(key): str(value) for key, value in record["prefixes"].items()},
             )
@@ -112,8 +117,10 @@ class OntologyIndex:
         encoder: Encoder,
         adapter: Adapter | None,
         rows: Any,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.folder, self.manifest, self.encoder, self.adapter = folder, manifest, encoder, adapter
+        self.neighbours = neighbours
         self.terms: Sequence[Term] = terms
         self.ontology = Ontology(tuple(terms), manifest.sources, manifest.prefixes)
         self._rows = rows
@@ -152,7 +159,11 @@ class OntologyIndex:
         )
         if adapter is not None and adapter.question.shape[0] != manifest.dimension:
             raise ArtifactError(f"The adapter of the index {folder} does not fit its encoder.", _BUILD_HINT)
-        return cls(opened.folder, manifest, terms, encoder, adapter, _read_rows(opened, manifest))
+        neighbours = Neighbours.load(opened.path(NEIGHBOURS)) if manifest.neighbours else None
+        if neighbours is not None and neighbours.vectors.shape[1] != manifest.dimension:
+            raise ArtifactError(f"The neighbours in the index {folder} do not fit its encoder.", _BUILD_HINT)
+        rows = _read_rows(opened, manifest)
+        return cls(opened.folder, manifest, terms, encoder, adapter, rows, neighbours)
 
     @property
     def entities_path(self) -> Path | None:
@@ -193,6 +204,10 @@ class OntologyIndex:
         """(n texts, d + FEATURES) of texts that are asked about more than once: see `scores_of`, `highest`."""
         return self._queries(texts)
 
+    def projected(self, vectors: Vectors) -> Vectors:
+        """`query_vectors` of texts that are encoded already, (n, d)."""
+        return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], 1) @ self._project
+
     def scores_of(self, queries: Vectors, iris: Collection[str]) -> list[dict[str, float]]:
         """For each row of `query_vectors` the scores of the given terms; unknown IRIs are left out."""
         known = [iri for iri in dict.fromkeys(iris) if iri in self._place]
@@ -215,8 +230,7 @@ class OntologyIndex:
 
     def _queries(self, texts: Sequence[str]) -> Vectors:
         """(n texts, d + FEATURES): what the inner product with a row is the score of."""
-        vectors = self.encoder.encode(texts)
-        return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], 1) @ self._project
+        return self.projected(self.encoder.encode(texts))
 
     def _hits(self, queries: Vectors, k: int) -> list[TermHit]:
         """The `k` terms that fit best any of the queries, best first: terms have several rows, so as many rows are
@@ -251,6 +265,7 @@ def build_index(
     *,
     encoder: Encoder,
     adapter: Adapter | None = None,
+    neighbours: Neighbours | None = None,
     entities_from: Path | str | Sequence[Path | str] | Store | None = None,
     progress: Progress | None = None,
 ) -> OntologyIndex:
@@ -281,6 +296,8 @@ def build_index(
         writer.write("terms.jsonl", ("\n".join(lines) + "\n").encode("utf-8"))
         if adapter is not None:
             adapter.save(writer.path / "adapter.safetensors")
+        if neighbours is not None:
+            neighbours.save(writer.path / NEIGHBOURS)
         if entities_from is not None:
             from ontoprompt.entities import build_entity_index
 
@@ -295,6 +312,7 @@ def build_index(
             reused=reused,
             adapter=adapter is not None,
             entities=entities_from is not None,
+            neighbours=len(neighbours.vectors) if neighbours is not None else 0,
             sources=ontology.sources,
             prefixes=ontology.prefixes,
         )

@@ -14,6 +14,8 @@ from .embedding import Adapter, Encoder, load_encoder
 from .errors import ArtifactError, UsageError
 from .execution import Store
 from .index import build_index
+from .neighbours import FILE as NEIGHBOURS
+from .neighbours import Neighbours
 from .ontology import Ontology, load_ontology, ontology_from_store
 from .settings import bundled, default_graph, default_index_dir, named_index_dir
 
@@ -47,9 +49,9 @@ def build(
 ) -> Built:
     """Build an index.
 
-    `pairs` trains an adapter and is kept with the index as worked examples; `adapt` trains one without
-    questions, on some made from the vocabulary, and keeps it only if it helps. The default index keeps the adapter
-    that it ships with. Raises UsageError for flags that do not go together.
+    `pairs` trains an adapter, whose questions are neighbours of those to come, and is kept with the index as worked
+    examples; `adapt` trains one without questions, on some made from the vocabulary, and keeps it only if it helps.
+    The default index keeps the adapter and the neighbours that it ships with. Raises UsageError for flags that do not go together.
     """
     if name and out:
         raise UsageError("--name and --out exclude each other.", "Give one of them.")
@@ -69,28 +71,36 @@ def build(
     folder = out or (named_index_dir(name) if name else default_index_dir())
     ontology = _ontology(sources, progress)
     loaded = load_encoder(encoder)
-    adapter = adaptation = None
+    adapter = adaptation = neighbours = None
     if adapt:
         from .unlabelled import adapt as train_without_questions
 
         adaptation = train_without_questions(ontology, loaded, progress=progress)
         adapter = adaptation.adapter
     elif pairs is not None:
-        adapter = _trained_adapter(pairs, ontology, loaded, progress)
-    elif default and encoder == "default" and (default_index_dir() / "adapter.safetensors").is_file():
-        adapter = Adapter.load(default_index_dir() / "adapter.safetensors")
+        adapter, neighbours = _learned(pairs, ontology, loaded, progress)
+    elif default and encoder == "default":
+        adapter, neighbours = _shipped()
     graph = entities or (str(default_graph()) if default else None)
     index = build_index(
-        ontology, folder, encoder=loaded, adapter=adapter, entities_from=_graph(graph), progress=progress
+        ontology,
+        folder,
+        encoder=loaded,
+        adapter=adapter,
+        neighbours=neighbours,
+        entities_from=_graph(graph),
+        progress=progress,
     )
     if pairs is not None:
         _keep_examples(pairs, folder)
     return Built(folder, len(index.terms), time.monotonic() - began, adaptation)
 
 
-def _trained_adapter(pairs: Path, ontology: Ontology, encoder: Encoder, progress: Progress | None) -> Adapter:
-    """An adapter of the pairs whose queries name terms of this ontology; a query that does not parse counts as
-    naming none."""
+def _learned(
+    pairs: Path, ontology: Ontology, encoder: Encoder, progress: Progress | None
+) -> tuple[Adapter, Neighbours]:
+    """An adapter and neighbours from the pairs whose queries name terms of this ontology; a query that does not parse
+    counts as naming none."""
     from .adapting import train_adapter
     from .pairs import read_pairs, term_pairs
 
@@ -100,7 +110,18 @@ def _trained_adapter(pairs: Path, ontology: Ontology, encoder: Encoder, progress
             f"No query in {pairs} names a term of this vocabulary.",
             "Give pairs over the vocabulary that is indexed.",
         )
-    return train_adapter(examples, ontology.terms, encoder, progress=progress)
+    neighbours = Neighbours.of([(question, sorted(iris)) for question, iris in examples], encoder)
+    return train_adapter(examples, ontology.terms, encoder, progress=progress), neighbours
+
+
+def _shipped() -> tuple[Adapter | None, Neighbours | None]:
+    """What was learned for the default index, as far as it is there."""
+    folder = default_index_dir()
+    adapter, neighbours = folder / "adapter.safetensors", folder / NEIGHBOURS
+    return (
+        Adapter.load(adapter) if adapter.is_file() else None,
+        Neighbours.load(neighbours) if neighbours.is_file() else None,
+    )
 
 
 def _keep_examples(pairs: Path, folder: Path) -> None:

@@ -147,7 +147,8 @@ def train_from_pairs(
             f"{len(files)} files, but {len(weights)} weights.",
             "Give --weight once for each file, or not at all.",
         )
-    searches = [TermSearch(OntologyIndex.load(folder)) for folder in indexes]
+    # The questions trained on may be neighbours of themselves.
+    searches = [TermSearch(OntologyIndex.load(folder), asked=0.0) for folder in indexes]
     sets = []
     for number, file in enumerate(files):
         pairs = list(read_pairs(file))

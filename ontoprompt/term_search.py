@@ -1,8 +1,8 @@
-"""Search for terms by meaning and by words: the dense index and the lexical leg, one score."""
+"""Search for terms by meaning, by words and by questions asked before: dense index, lexical leg, neighbours, one score."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,8 @@ LEXICAL = 0.02
 # What one unit of the reranker's log odds counts, and how many terms it reads.
 REREAD = 0.06
 READ_AGAIN = 30
+# What all votes of the neighbours count.
+ASKED = 1.0
 _DEPTH = 100
 
 
@@ -37,10 +39,11 @@ class TermSearch:
         *,
         lexical: float = LEXICAL,
         nameless: bool = True,
+        asked: float = ASKED,
     ) -> None:
         self.index = index
         self.reranker = reranker
-        self.lexical, self.nameless = lexical, nameless
+        self.lexical, self.nameless, self.asked = lexical, nameless, asked
         self._lexicon: Lexicon | None = None
         self._places = {term.iri: place for place, term in enumerate(index.terms)}
 
@@ -56,16 +59,16 @@ class TermSearch:
         if not questions or not self.index.terms:
             return [[] for _ in questions]
         hidden = self._hidden(questions, masked)
-        queries = self._queries(questions, hidden)
+        queries, votes = self._queries(questions, hidden)
         told = self._told(questions, masked)
         out = []
         for row, hits in enumerate(self.index.nearest(queries, k + _DEPTH)):
             said = self._said(told[row])
             dense = {hit.term.iri: hit.score for hit in hits}
-            missing = [iri for place in said if (iri := self.index.terms[place].iri) not in dense]
-            if missing:
+            elsewhere = [*(self.index.terms[place].iri for place in said), *votes[row]]
+            if missing := [iri for iri in elsewhere if iri not in dense]:
                 dense |= self.index.scores_of(queries[row : row + 1], missing)[0]
-            hits = [self._hit(iri, score, said) for iri, score in dense.items()]
+            hits = [self._hit(iri, score, said, votes[row]) for iri, score in dense.items()]
             hits.sort(key=lambda hit: (-hit.score, hit.term.iri))
             out.append(self.read_again(questions[row], hits[: max(k, READ_AGAIN)])[:k])
         return out
@@ -88,8 +91,9 @@ class TermSearch:
         """IRI → score of the given terms only, as `search` scores them; unknown IRIs are left out."""
         hidden = self._hidden([question], [masked])
         said = self._said(self._told([question], [masked])[0])
-        table = self.index.scores_of(self._queries([question], hidden), iris)[0]
-        return {iri: self._hit(iri, score, said).score for iri, score in table.items()}
+        queries, (votes,) = self._queries([question], hidden)
+        table = self.index.scores_of(queries, iris)[0]
+        return {iri: self._hit(iri, score, said, votes).score for iri, score in table.items()}
 
     def _told(self, questions: Sequence[str], masked: Sequence[str | None]) -> list[str]:
         """What the lexical leg reads: all words, unless it is known which are names. Capitals may be a term's too."""
@@ -100,12 +104,20 @@ class TermSearch:
         given = _each(questions, masked)
         return [without_names(q) if m is None else m for q, m in zip(questions, given, strict=True)]
 
-    def _queries(self, questions: Sequence[str], hidden: Sequence[str]) -> Vectors:
-        if not self.nameless:
-            return self.index.query_vectors(questions)
-        texts = list(dict.fromkeys([*questions, *hidden]))
-        vectors = dict(zip(texts, self.index.query_vectors(texts), strict=True))
-        return np.stack([(vectors[q] + vectors[h]) / 2 for q, h in zip(questions, hidden, strict=True)])
+    def _queries(
+        self, questions: Sequence[str], hidden: Sequence[str]
+    ) -> tuple[Vectors, list[dict[str, float]]]:
+        """Rows to search with, and what the neighbours of each question vote for."""
+        texts = list(dict.fromkeys([*questions, *hidden])) if self.nameless else list(questions)
+        encoded = self.index.encoder.encode(texts)
+        number = {text: n for n, text in enumerate(texts)}
+        whole = encoded[[number[q] for q in questions]]
+        means: Vectors = whole
+        if self.nameless:
+            means = (whole + encoded[[number[h] for h in hidden]]) * np.float32(0.5)
+        neighbours = self.index.neighbours if self.asked else None
+        votes = neighbours.votes(whole) if neighbours is not None else [{} for _ in questions]
+        return self.index.projected(means), votes
 
     def _said(self, text: str) -> dict[int, float]:
         if not self.lexical:
@@ -114,9 +126,10 @@ class TermSearch:
             self._lexicon = Lexicon(self.index.terms)
         return self._lexicon.scores(text)
 
-    def _hit(self, iri: str, dense: float, said: dict[int, float]) -> TermHit:
+    def _hit(self, iri: str, dense: float, said: Mapping[int, float], votes: Mapping[str, float]) -> TermHit:
         place = self._places[iri]
-        return TermHit(self.index.terms[place], dense + self.lexical * said.get(place, 0.0))
+        more = self.lexical * said.get(place, 0.0) + self.asked * votes.get(iri, 0.0)
+        return TermHit(self.index.terms[place], dense + more)
 
 
 def _each(questions: Sequence[str], masked: Sequence[str | None]) -> list[str | None]:
