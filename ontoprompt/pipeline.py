@@ -24,7 +24,7 @@ from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request, term_weights
 from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
-from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows
+from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows, with_turned
 from .restating import restate
 from .retrieval import Pins, Retriever, prefer_specific_types
 from .validation import validate
@@ -189,7 +189,7 @@ class Engine:
                 (candidates,) = self.generator.generate(
                     [self.request(prompt, cost)], candidates=options.candidates
                 )
-                candidates = rank(candidates, cost)
+                candidates = with_turned(rank(candidates, cost), prompt, self.retriever.surroundings)
             choice = self._choose(question, candidates, prompt, words, options, tried, timings)
             if choice is not None and (best is None or choice.quality > best.quality):
                 best = choice

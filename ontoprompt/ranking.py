@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from . import sparql
 from .alignment import Heard
 from .errors import QueryError
+from .evidence import PENALTY
 from .execution import ResultSet, Value
 from .expectation import expected_answer, fits
 from .fragment import Fragment
 from .generation import Candidate
 from .validation import Issue
+
+if TYPE_CHECKING:
+    from .prompts import Prompt
+    from .retrieval import Surroundings
 
 _UNUSED = 4.0
 _UNUSED_LITERAL = 2.0
@@ -61,6 +67,8 @@ _DOWN = frozenset(
 _UP = frozenset(("least", "smallest", "lowest", "shortest", "fewest", "lightest", "slowest", "narrowest"))
 _LATE = frozenset(("youngest", "newest", "latest", "last"))
 _EARLY = frozenset(("oldest", "earliest", "first"))
+# A pattern in symbols: subject, property, object.
+_PATTERN = re.compile(r"(?<!\S)(\?\w+|e\d+) (p\d+) (\?\w+|e\d+)(?= [.}])")
 _TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
 # Units that graphs in SI base units do not count in; nothing converts them yet.
 _OTHER_UNIT = re.compile(
@@ -190,6 +198,42 @@ def _signs(text: str) -> list[tuple[bool, str]]:
 def rank(candidates: Sequence[Candidate], cost: Cost) -> tuple[Candidate, ...]:
     """Candidates, best first: by log-probability less cost."""
     return tuple(sorted(candidates, key=lambda c: cost(c.sparql) - c.score))
+
+
+def with_turned(
+    candidates: Sequence[Candidate], prompt: Prompt, surroundings: Callable[[str], Surroundings]
+) -> tuple[Candidate, ...]:
+    """The candidates, and after each that states what the graph has the other way only, the same turned round.
+
+    A name tells little of a property's direction (who founded whom by `founded by`?), the graph tells all of it: a
+    pattern is turned when none such is at its entity and one is there the other way. Queries in symbols only.
+    """
+    if not prompt.symbolic:
+        return tuple(candidates)
+    iris = {s.text: s.iri for s in prompt.surfaces if s.role in ("entity", "property")}
+
+    def turn(found: re.Match[str]) -> str:
+        subject, name, value = found.groups()
+        verdicts = set()
+        for symbol, leaves in ((subject, True), (value, False)):
+            if symbol in iris:
+                around = surroundings(iris[symbol])
+                here, there = (
+                    (around.leaving, around.arriving) if leaves else (around.arriving, around.leaving)
+                )
+                iri = iris[name]
+                verdicts.add(here is not None and there is not None and iri not in here and iri in there)
+        return f"{value} {name} {subject}" if verdicts == {True} else found.group()
+
+    out: dict[str, Candidate] = {}
+    for candidate in candidates:
+        out.setdefault(candidate.sparql, candidate)
+        text = _PATTERN.sub(turn, candidate.text)
+        query = prompt.expand(text)
+        if text != candidate.text and all(c.sparql != query for c in candidates):
+            turned = replace(candidate, text=text, sparql=query, score=candidate.score - PENALTY)
+            out.setdefault(query, turned)
+    return tuple(out.values())
 
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:

@@ -7,11 +7,13 @@ import pytest
 from ontoprompt import sparql
 from ontoprompt.alignment import Heard, content_words, heard
 from ontoprompt.entities import EntityLink
+from ontoprompt.evidence import PENALTY
 from ontoprompt.execution import ResultSet, Value
 from ontoprompt.fragment import Fragment, ScoredTerm
 from ontoprompt.generation import Candidate
 from ontoprompt.literals import find_literals
 from ontoprompt.ontology import Term
+from ontoprompt.prompts import Prompt, build_prompt
 from ontoprompt.ranking import (
     Cost,
     TriedCandidate,
@@ -19,9 +21,12 @@ from ontoprompt.ranking import (
     nonsense,
     nothing,
     rank,
+    with_turned,
 )
+from ontoprompt.retrieval import Surroundings
 
 DBO = "http://dbpedia.org/ontology/"
+DBR = "http://dbpedia.org/resource/"
 FILM = EntityLink("http://example.org/film", "Psycho", "Psycho", 26, 32, 1.0)
 QUESTION = "Where was the director of Psycho born?"
 FRAGMENT = Fragment(
@@ -259,3 +264,57 @@ def test_a_statement_names_the_property_that_it_is_about() -> None:
     statement = "SELECT ?a ?b { wd:Q133063 p:P39 ?c . ?c ps:P39 ?b . ?c pq:P580 ?a }"
     assert cost(statement) == cost("SELECT ?a ?b { wd:Q133063 wdt:P39 ?b ; wdt:P580 ?a }")
     assert cost("SELECT ?b { wd:Q133063 p:P39 ?c . ?c ps:P39 ?b }") > cost(statement)
+
+
+# --- what the graph has the other way
+
+
+def founded() -> Prompt:
+    question = "Who founded Microsoft before Apple?"
+    terms = tuple(
+        ScoredTerm(Term(DBO + name, "object_property", label), score)
+        for name, label, score in (("foundedBy", "founded by", 1.0), ("product", "product", 0.5))
+    )
+    entities = (
+        EntityLink(DBR + "Microsoft", "Microsoft", "Microsoft", 12, 21, 1.0),
+        EntityLink(DBR + "Apple", "Apple", "Apple", 29, 34, 1.0),
+    )
+    return build_prompt(Fragment(question, terms, entities), "nsql-symbols")
+
+
+LEAVING = Surroundings(frozenset({DBO + "foundedBy"}), frozenset({DBO + "product"}))
+
+
+def turned(text: str, around: Surroundings = LEAVING) -> list[str]:
+    prompt = founded()
+    candidate = Candidate(text, prompt.expand(text), -1.0)
+    return [c.text for c in with_turned([candidate], prompt, lambda iri: around)]
+
+
+def test_a_pattern_that_the_graph_has_the_other_way_is_turned_and_both_are_tried() -> None:
+    assert {s.text: s.iri for s in founded().surfaces}["p1"] == DBO + "foundedBy"
+    asked = "SELECT ?a WHERE { ?a p1 e1 }"
+    assert turned(asked) == [asked, "SELECT ?a WHERE { e1 p1 ?a }"]
+    asked = "SELECT ?a WHERE { e1 p2 ?a . ?a p1 ?b . ?b p1 e2 }"
+    assert turned(asked) == [asked, "SELECT ?a WHERE { ?a p2 e1 . ?a p1 ?b . e2 p1 ?b }"]
+
+
+def test_what_the_graph_has_or_does_not_know_or_has_neither_way_stays() -> None:
+    assert turned("SELECT ?a WHERE { e1 p1 ?a }") == ["SELECT ?a WHERE { e1 p1 ?a }"]
+    wrong = "SELECT ?a WHERE { ?a p1 e1 }"
+    assert turned(wrong, Surroundings(None, None)) == [wrong]
+    assert turned(wrong, Surroundings(frozenset({DBO + "foundedBy"}), None)) == [wrong]
+    assert turned(wrong, Surroundings(frozenset(), frozenset())) == [wrong]
+    # Of two entities one speaks for it and one against.
+    between = "ASK WHERE { e1 p2 e2 }"
+    assert turned(between) == [between]
+
+
+def test_a_turned_query_costs_what_evidence_costs_and_is_no_candidate_twice() -> None:
+    prompt = founded()
+    texts = ("SELECT ?a WHERE { ?a p1 e1 }", "SELECT ?a WHERE { e1 p1 ?a }")
+    both = [Candidate(text, prompt.expand(text), -1.0) for text in texts]
+    assert with_turned(both, prompt, lambda iri: LEAVING) == tuple(both)
+    _, other = with_turned(both[:1], prompt, lambda iri: LEAVING)
+    assert other.score == -1.0 - PENALTY
+    assert other.sparql == both[1].sparql
