@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_synth import synth
 from .edge import argument_text, as_known, debugging, drop_stdout, guarded, leave, print_json
 from .errors import UsageError
 from .output import Progress
@@ -27,6 +28,9 @@ _GRAPH = "RDF file, folder of RDF files, or URL of a SPARQL endpoint. Default: t
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Ask a knowledge graph in plain English and get a SPARQL query that can be trusted, with its answer."""
+
+
+main.add_command(synth)
 
 
 def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
