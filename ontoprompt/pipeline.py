@@ -26,7 +26,7 @@ from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
 from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows, with_turned
 from .restating import restate
-from .retrieval import Pins, Retriever, prefer_specific_types
+from .retrieval import NARROW, Pins, Retriever, prefer_specific_types
 from .validation import validate
 
 MAX_QUESTION = 2_000
@@ -90,12 +90,13 @@ _NOTES = {_GOOD: "chosen", _OTHER_KIND: "another kind of answer", _NOTHING: "not
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The best candidate so far, with what it returned and the prompt it answered."""
+    """The best candidate so far, with what it returned, the prompt it answered and what had been retrieved."""
 
     entry: TriedCandidate
     result: ResultSet | None
     quality: int
     prompt: Prompt
+    fragment: Fragment
     words: Heard
 
 
@@ -170,32 +171,15 @@ class Engine:
         began = time.monotonic()
         tried: list[TriedCandidate] = []
         best: _Choice | None = None
-        links: Sequence[EntityLink] | None = None
-        used, first = None if fragment is None else _for_question(fragment, question), None
-        for widen in (False, True):
-            if fragment is None:
-                if links is None:
-                    with _timed(timings, "link"):
-                        links = self.retriever.link(question, options.pins, rivals=4)
-                with _timed(timings, "retrieve"):
-                    used = self.fragment(question, options, widen=widen, links=links)
-            assert used is not None
-            with _timed(timings, "prompt"):
-                prompt = self.prompt(used, options)
-            first = first or prompt
+        for used, prompts in self._rounds(question, options, fragment, timings):
             with _timed(timings, "generate"):
-                words = self.retriever.heard(prompt.fragment)
-                cost = Cost(question, prompt.fragment, words)
-                (candidates,) = self.generator.generate(
-                    [self.request(prompt, cost)], candidates=options.candidates
-                )
-                candidates = with_turned(rank(candidates, cost), prompt, self.retriever.surroundings)
-            choice = self._choose(question, candidates, prompt, words, options, tried, timings)
+                words = self.retriever.heard(used)
+                cost = Cost(question, used, words)
+                candidates = self._candidates(prompts, cost, options)
+            choice = self._choose(question, candidates, used, words, options, tried, timings)
             if choice is not None and (best is None or choice.quality > best.quality):
                 best = choice
             if best is not None and best.quality == _GOOD:
-                break
-            if fragment is not None or not options.execute or self.store is None:
                 break
         if best is None:
             raise NoQueryError(
@@ -204,6 +188,59 @@ class Engine:
             )
         timings["total"] = time.monotonic() - began
         return self._answer(question, best, tried, options, timings)
+
+    def _rounds(
+        self, question: str, options: AskOptions, given: Fragment | None, timings: dict[str, float]
+    ) -> Iterator[tuple[Fragment, list[Prompt]]]:
+        """What is tried, one after the other while nothing is found: a fragment and the prompts made of it.
+
+        A small model that is shown a dozen terms uses more of them than are meant. A graph tells which of its queries
+        find something; without one, the model is shown the best few terms alone.
+        """
+        if given is None:
+            with _timed(timings, "link"):
+                links = self.retriever.link(question, options.pins, rivals=4)
+            with _timed(timings, "retrieve"):
+                used = self.fragment(question, options, links=links)
+        else:
+            used = _for_question(given, question)
+        with _timed(timings, "prompt"):
+            whole = self.prompt(used, options)
+        if not options.execute or self.store is None:
+            with _timed(timings, "prompt"):
+                few = self._few(used, whole, options)
+            yield used, few or [whole]
+            return
+        yield used, [whole]
+        if given is None:
+            with _timed(timings, "retrieve"):
+                used = self.fragment(question, options, widen=True, links=links)
+            with _timed(timings, "prompt"):
+                whole = self.prompt(used, options)
+            yield used, [whole]
+
+    def _few(self, fragment: Fragment, whole: Prompt, options: AskOptions) -> list[Prompt]:
+        """Prompts of the best terms alone, for a model that writes in symbols, as the small ones do."""
+        if not whole.symbolic:
+            return []
+        fewer = [n for n in NARROW if len(options.pins.terms) <= n < len(fragment.terms)]
+        return [self.prompt(self.retriever.narrowed(fragment, n), options) for n in fewer]
+
+    def _candidates(
+        self, prompts: Sequence[Prompt], cost: Cost, options: AskOptions
+    ) -> list[tuple[Candidate, Prompt]]:
+        """What the generator writes to the prompts, best first, each with the prompt that it answers."""
+        written = self.generator.generate(
+            [self.request(prompt, cost) for prompt in prompts], candidates=options.candidates
+        )
+        found: dict[str, tuple[Candidate, Prompt]] = {}
+        for prompt, candidates in zip(prompts, written, strict=True):
+            for candidate in with_turned(candidates, prompt, self.retriever.surroundings):
+                kept = found.get(candidate.sparql)
+                if kept is None or kept[0].score < candidate.score:
+                    found[candidate.sparql] = candidate, prompt
+        prompt_of = {id(candidate): prompt for candidate, prompt in found.values()}
+        return [(c, prompt_of[id(c)]) for c in rank([c for c, _ in found.values()], cost)]
 
     def request(self, prompt: Prompt, cost: Callable[[str], float] | None = None) -> Request:
         """The generation request of a prompt: its grammar, retrieval's scores as weights on the terms, what the
@@ -224,8 +261,8 @@ class Engine:
     def _choose(
         self,
         question: str,
-        candidates: Sequence[Candidate],
-        prompt: Prompt,
+        candidates: Sequence[tuple[Candidate, Prompt]],
+        fragment: Fragment,
         words: Heard,
         options: AskOptions,
         tried: list[TriedCandidate],
@@ -236,9 +273,9 @@ class Engine:
         answers none of them."""
         best: _Choice | None = None
         refusal: GraphError | None = None
-        known = {s.term.iri: s.term for s in prompt.fragment.terms}
-        entities = [e.iri for e in prompt.fragment.entities]
-        for candidate in candidates:
+        known = {s.term.iri: s.term for s in fragment.terms}
+        entities = [e.iri for e in fragment.entities]
+        for candidate, prompt in candidates:
             if best is not None and best.quality == _GOOD:
                 tried.append(TriedCandidate(candidate, (), None, "not needed"))
                 continue
@@ -249,7 +286,7 @@ class Engine:
                     allowed=[*known, *_statement_iris(prompt)],
                     entities=entities,
                 )
-            beside = _beside_the_point(question, candidate.sparql, prompt.fragment)
+            beside = _beside_the_point(question, candidate.sparql, fragment)
             if candidate.truncated or beside or any(i.severity == "error" for i in issues):
                 note = "cut off" if candidate.truncated else "beside the point" if beside else "refused"
                 tried.append(TriedCandidate(candidate, tuple(issues), None, note))
@@ -285,7 +322,7 @@ class Engine:
             )
             tried.append(entry)
             if best is None or quality > best.quality:
-                best = _Choice(entry, result, quality, prompt, words)
+                best = _Choice(entry, result, quality, prompt, fragment, words)
         if best is None and refusal is not None:
             raise refusal
         return best
@@ -298,9 +335,8 @@ class Engine:
         options: AskOptions,
         timings: Mapping[str, float],
     ) -> Answer:
-        chosen, result, prompt = best.entry, best.result, best.prompt
+        chosen, result, fragment = best.entry, best.result, best.fragment
         query = sparql.parse(chosen.candidate.sparql)
-        fragment = prompt.fragment
         iris = query.iris()
         used_entities = tuple(e for e in fragment.entities if e.iri in iris)
         labels = self._labels(iris, result)
@@ -315,7 +351,7 @@ class Engine:
             labels=labels,
             entities=used_entities,
             terms=fragment.terms,
-            prompt=prompt.text,
+            prompt=best.prompt.text,
             candidates=tuple(tried),
             model=self.generator.name,
             index=self.index_name,

@@ -35,6 +35,8 @@ _NO_ORDER = 1.5
 _BETTER_LEFT_OUT = 3.0
 _UNCOVERED = 1.0
 _NONSENSE = 3.0
+# What a term costs for each unit of retrieval's score that it falls short of the best.
+_LESS_FITTING = 1.0
 _UNREADABLE = 100.0
 _SURE = 0.5
 _NUMERIC = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$")
@@ -113,6 +115,8 @@ class Cost:
         self.sign = ">" if more and not less else "<" if less and not more else ""
         said = [w for w in re.findall(r"[a-z]+", lowered) if w in _DOWN | _UP | _LATE | _EARLY]
         self.superlative = said[0] if len(said) == 1 else ""
+        self.scores = {s.term.iri: s.score for s in fragment.terms}
+        self.best = max(self.scores.values(), default=0.0)
         self._known: dict[str, float] = {}
 
     def __call__(self, text: str) -> float:
@@ -133,6 +137,7 @@ class Cost:
             cost += _WRONG_FORM
         if self.order and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", text):
             cost += _NO_ORDER
+        cost += _LESS_FITTING * sum(self.best - score for iri, score in self.scores.items() if iri in iris)
         cost += _NONSENSE * (nonsense(query, text, self.fragment) + self._turned(query, text))
         for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
             cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)

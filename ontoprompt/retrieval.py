@@ -31,6 +31,8 @@ _TOLD = 0.4
 _INCIDENT = 0.10
 _LEXICAL = 0.12
 _SEARCH = 200
+# How many of the best terms a small generator is shown first; chosen on training questions held out (bench/LOG.md).
+NARROW = (2, 4)
 _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -226,6 +228,11 @@ class Retriever:
         labels = self._labels([s.term for s in chosen], links)
         fragment = Fragment(question, tuple(chosen), tuple(links), literals, labels)
         return replace(fragment, hints=hints(question, fragment, *self._word_scores(fragment)))
+
+    def narrowed(self, fragment: Fragment, count: int) -> Fragment:
+        """The fragment with its `count` best terms alone, and the words that these stand for."""
+        few = replace(fragment, terms=fragment.terms[:count], hints=())
+        return replace(few, hints=hints(few.question, few, *self._word_scores(few)))
 
     def heard(self, fragment: Fragment) -> Heard:
         """How far the terms of a fragment stand for the words of its question."""
