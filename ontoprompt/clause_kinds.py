@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from .clauses import ENDS, NUMERIC, Clause, Draw, UnfitError, mark
 from .fillings import quoted, written
 from .pairs import RDFS_LABEL
+from .phrases import article
 
 _YEAR = re.compile(r"^-?(\d{4})(?:$|-\d\d-\d\d)")
 _WORD = re.compile(r"[A-Za-z]{4,}")
@@ -20,7 +22,10 @@ def clause(
     """A clause that a thing meets. Raises UnfitError when what is drawn does not fit it."""
     weights = kinds or KINDS
     (kind,) = d.rng.choices(list(weights), list(weights.values()))
-    return CLAUSES[kind](d, thing, besides)
+    found = CLAUSES[kind](d, thing, besides)
+    if found.mod.startswith("who ") and not d.person(thing):
+        return replace(found, mod="that " + found.mod.removeprefix("who "))
+    return found
 
 
 def _link(d: Draw, w: str, besides: Sequence[str]) -> Clause:
@@ -56,6 +61,8 @@ def _inverse(d: Draw, w: str, besides: Sequence[str]) -> Clause:
 def _chain(d: Draw, w: str, besides: Sequence[str]) -> Clause:
     p, between = d.link(w, besides)
     q, e = d.link(between, (p,))
+    if d.verbal(p):
+        raise UnfitError
     noun, said = d.noun(p), d.say(q)
     forms = [f"whose {noun} has {mark(e)} as {said.noun}"]
     for pred in said.preds[:4]:
@@ -70,9 +77,7 @@ def _chain(d: Draw, w: str, besides: Sequence[str]) -> Clause:
     return Clause("chain", d.pick(forms), "", f"?a <{p}> {v} . {v} <{q}> <{e}> . ", (p, q))
 
 
-def _value(
-    d: Draw, w: str, pool: Sequence[str], besides: Sequence[str], shape: re.Pattern[str]
-) -> tuple[str, str]:
+def _value(d: Draw, w: str, pool: str, besides: Sequence[str], shape: re.Pattern[str]) -> tuple[str, str]:
     p = d.own(w, pool, besides)
     texts = [o.value for o in d.filling.out[w][p] if o.type == "literal" and shape.match(o.value)]
     if not texts:
@@ -81,7 +86,9 @@ def _value(
 
 
 def _number(d: Draw, w: str, besides: Sequence[str]) -> Clause:
-    p, text = _value(d, w, d.numbers, besides, NUMERIC)
+    p, text = _value(d, w, "numbers", besides, NUMERIC)
+    if d.verbal(p):
+        raise UnfitError
     v, n, value = d.fresh(), d.noun(p), float(text)
     kind = d.rng.choices((">", "<", ">=", "=", "between"), (5, 4, 2, 1, 2))[0]
     low, high = _round(d, value, down=True), _round(d, value, down=False)
@@ -93,7 +100,7 @@ def _number(d: Draw, w: str, besides: Sequence[str]) -> Clause:
         mod, pred = (
             (f"with {said} {many}", f"have {said} {many}")
             if many
-            else (f"with a {n} {said}", f"have a {n} {said}")
+            else (f"with {article(n)} {said}", f"have {article(n)} {said}")
         )
     else:
         bound = text if kind in ("=", ">=") else low if kind == ">" else high
@@ -107,12 +114,15 @@ def _number(d: Draw, w: str, besides: Sequence[str]) -> Clause:
             }.get(said, said)
             mod, pred = f"with {said} {bound} {many}", f"have {said} {bound} {many}"
         elif kind == "=":
-            mod, pred = f"with a {n} of {bound}", f"have a {n} of {bound}"
+            mod, pred = f"with {article(n)} of {bound}", f"have {article(n)} of {bound}"
         else:
             mod = d.pick(
-                (f"with a {n} {'of ' if kind == '>=' else ''}{said} {bound}", f"whose {n} is {said} {bound}")
+                (
+                    f"with {article(n)} {'of ' if kind == '>=' else ''}{said} {bound}",
+                    f"whose {n} is {said} {bound}",
+                )
             )
-            pred = f"have a {n} {'of ' if kind == '>=' else ''}{said} {bound}"
+            pred = f"have {article(n)} {'of ' if kind == '>=' else ''}{said} {bound}"
         if over and d.chance(0.6):
             mod, pred = d.pick(over).replace("{x}", bound), ""
     return Clause(f"number{kind}", mod, pred, f"?a <{p}> {v} . FILTER({test}) ", (p,))
@@ -127,11 +137,13 @@ def _round(d: Draw, value: float, *, down: bool) -> str:
 
 
 def _year(d: Draw, w: str, besides: Sequence[str]) -> Clause:
-    p, text = _value(d, w, d.times, besides, _YEAR)
+    p, text = _value(d, w, "times", besides, _YEAR)
     found = _YEAR.match(text)
     if found is None or text.startswith("-"):
         raise UnfitError
     year, v, said = int(found[1]), d.fresh(), d.say(p)
+    if d.verbal(p) and not said.done:
+        raise UnfitError
     kind = d.rng.choices(("=", ">", "<", "between"), (4, 3, 3, 2))[0]
     after, before = year - d.rng.randint(1, 30), year + d.rng.randint(1, 30)
     bound = {
@@ -147,7 +159,10 @@ def _year(d: Draw, w: str, besides: Sequence[str]) -> Clause:
         mod, pred = f"{said.done} {bound}", f"were {said.done} {bound}"
     else:
         n = d.noun(p)
-        mod, pred = d.pick((f"with a {n} {bound}", f"whose {n} was {bound}")), f"have a {n} {bound}"
+        mod, pred = (
+            d.pick((f"with {article(n)} {bound}", f"whose {n} was {bound}")),
+            f"have {article(n)} {bound}",
+        )
     return Clause(f"year{kind}", mod, pred, f"?a <{p}> {v} . FILTER({test}) ", (p,))
 
 
@@ -224,7 +239,10 @@ def _without(d: Draw, w: str, besides: Sequence[str]) -> Clause:
             raise UnfitError
         p = d.pick(sorted(lacked))
         n = d.noun(p)
-        mod, pred = d.pick((f"without a {n}", f"that have no {n}", f"that do not have a {n}")), f"have no {n}"
+        mod, pred = (
+            d.pick((f"without {article(n)}", f"that have no {n}", f"that do not have {article(n)}")),
+            f"have no {n}",
+        )
         inner = f"?a <{p}> {v}"
     else:
         p, e = d.link(w, besides)
@@ -259,7 +277,7 @@ def _path(d: Draw, w: str, besides: Sequence[str]) -> Clause:
         )
     if kind == "alternative":
         q = d.pick([x for x in d.links if x != p] or [p])
-        if q == p or any(d.say(x).noun.split(" ")[-1] in ENDS for x in (p, q)):
+        if q == p or any(d.verbal(x) for x in (p, q)):
             raise UnfitError
         e = between
         mod = d.pick(
@@ -280,15 +298,13 @@ def _path(d: Draw, w: str, besides: Sequence[str]) -> Clause:
 
 def _exact(d: Draw, w: str, besides: Sequence[str]) -> Clause:
     """A value that is a text of its own, such as a code."""
-    p = d.own(
-        w, [x for x in d.properties if x not in d.links and x not in d.numbers and x not in d.times], besides
-    )
+    p = d.own(w, "texts", besides)
     values = [
         o
         for o in d.filling.out[w][p]
         if o.type == "literal" and not o.lang and 1 < len(o.value) < 30 and o.value.isprintable()
     ]
-    if not values or d.say(p).noun.split(" ")[-1] in ENDS:
+    if not values or d.verbal(p):
         raise UnfitError
     value = d.rng.choice(values)
     mod, pred = f"with the {d.noun(p)} '{value.value}'", f"have the {d.noun(p)} '{value.value}'"

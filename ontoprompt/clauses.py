@@ -10,14 +10,16 @@ from random import Random
 from .execution import Value
 from .fillings import NUMBER, Filling
 from .pairs import RDF_TYPE
-from .phrases import Said, is_number, is_time, plural, say, spoken
+from .phrases import PEOPLE, Said, is_number, is_time, plural, say, spoken
 from .vocabulary import TYPE
 
 NUMERIC = re.compile(r"^-?\d{1,12}(?:\.\d{1,6})?$")
 
 
+_DATE = re.compile(r"^\d{4}-\d\d-\d\d")
+_WELL_USED = 200
 # What a label ends with that is no noun.
-ENDS = ("by", "in", "of", "at", "on", "from", "to", "for", "with", "as")
+ENDS = ("by", "in", "of", "at", "on", "from", "to", "for", "with", "as", "after", "near", "before")
 
 
 class UnfitError(Exception):
@@ -67,19 +69,32 @@ class Draw:
             if rows and iri in terms and iri not in (TYPE, self.filling.type_property)
             and len(spoken(terms[iri].label)) < 45 and re.search(r"[^\W\d]{2}", terms[iri].label)
         ]  # fmt: skip
-        usable = set(self.properties)
-        self.links = [
+        self.usable = set(self.properties)
+        links = {
             p
             for p in self.properties
             if any(self.filling.named(o) for _, o in self.filling.statements[p][:50])
-        ]
-        self.numbers = [p for p in self.properties if is_number(terms[p]) or self._lexical(p, NUMERIC)]
-        self.times = [
-            p
-            for p in self.properties
-            if is_time(terms[p]) or self._lexical(p, re.compile(r"^\d{4}-\d\d-\d\d"))
-        ]
-        self.usable = usable
+        }
+        numbers = {p for p in self.properties if is_number(terms[p]) or self._lexical(p, NUMERIC)}
+        times = {p for p in self.properties if is_time(terms[p]) or self._lexical(p, _DATE)}
+        # What is invented has no statistics; people ask for what is used much, or has several names.
+        known = [p for p in self.properties if terms[p].usage >= _WELL_USED or terms[p].aliases]
+        if self.filling.made_up and known:
+            plain = [
+                p
+                for p in self.properties
+                if not re.search(r"(?i)\b(id|username|identifier|code)$", terms[p].label)
+            ]
+            self.properties = [*(p for p in known if p in set(plain)), *known] * 4 + self.properties
+        self.links = [p for p in self.properties if p in links]
+        self.numbers = [p for p in self.properties if p in numbers]
+        self.times = [p for p in self.properties if p in times]
+        self.measures = [p for p in self.properties if p in numbers or p in times]
+        self.texts = [p for p in self.properties if p not in links and p not in numbers and p not in times]
+        self.sets = {
+            name: frozenset(getattr(self, name))
+            for name in ("properties", "links", "numbers", "times", "measures", "texts")
+        }
 
     def _lexical(self, iri: str, pattern: re.Pattern[str]) -> bool:
         """Whether the values of a property look so, where its range says nothing; a text that is a number is none."""
@@ -140,22 +155,13 @@ class Draw:
             raise UnfitError
         return self.rng.choice(found)
 
-    def own(self, subject: str, pool: Sequence[str], besides: Sequence[str] = ()) -> str:
-        """A property of the pool that a thing has. Raises UnfitError."""
-        have = self.filling.out.get(subject, {})
-        found = [p for p in pool if p in have and p not in besides] if len(pool) < len(have) else [p for p in have if p in self._set(pool) and p not in besides]  # fmt: skip
+    def own(self, subject: str, pool: str, besides: Sequence[str] = ()) -> str:
+        """A property that a thing has, of a pool by its name. Raises UnfitError."""
+        allowed = self.sets[pool]
+        found = [p for p in self.filling.out.get(subject, {}) if p in allowed and p not in besides]
         if not found:
             raise UnfitError
         return self.pick(found)
-
-    def _set(self, pool: Sequence[str]) -> frozenset[str]:
-        key = id(pool)
-        known = self._sets.get(key)
-        if known is None:
-            known = self._sets[key] = frozenset(pool)
-        return known
-
-    _sets: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def class_of(self, thing: str) -> str:
         """A class of a thing, the narrowest mostly. Raises UnfitError for none with a name."""
@@ -185,16 +191,21 @@ class Draw:
     def type_terms(self, cls: str) -> tuple[str, ...]:
         return (cls,) if self.filling.type_property == RDF_TYPE else (self.filling.type_property,)
 
-    def nominal(self, thing: str, besides: Sequence[str], pool: Sequence[str] | None = None) -> str:
+    def nominal(self, thing: str, besides: Sequence[str], pool: str = "properties") -> str:
         """A property of a thing that is a noun in words. Raises UnfitError."""
-        p = self.own(thing, self.properties if pool is None else pool, besides)
+        p = self.own(thing, pool, besides)
         if self.verbal(p):
             raise UnfitError
         return p
 
     def verbal(self, iri: str) -> bool:
         """Whether a property's label is no noun."""
-        return self.say(iri).noun.split(" ")[-1] in ENDS
+        last = self.say(iri).noun.split(" ")[-1]
+        return last in ENDS or (last.endswith("ed") and last not in ("seed", "breed", "speed", "feed"))
+
+    def person(self, thing: str) -> bool:
+        """Whether a thing is somebody, by the names of its classes."""
+        return any(PEOPLE.search(self.class_noun(c)) for c in self.filling.types.get(thing, ()))
 
     # --- words -----------------------------------------------------------------------------------------------------
 
@@ -203,6 +214,13 @@ class Draw:
         return self.pick(said.mods).replace("{x}", x), (
             self.pick(said.preds).replace("{x}", x) if said.preds else ""
         )
+
+
+def to_one(mod: str) -> str:
+    """A clause after a plural noun as it stands after a singular one."""
+    for many, one in (("are", "is"), ("were", "was"), ("have", "has"), ("do", "does")):
+        mod = re.sub(rf"^(that|who|which) {many} ", rf"\1 {one} ", mod)
+    return mod.replace("as their ", "as its ")
 
 
 def mark(iri: str) -> str:

@@ -254,8 +254,10 @@ def invented(ontology: Ontology, *, names: Sequence[tuple[str, str]] = (), seed:
         for _ in range(_STATEMENTS):
             subject = rng.choice(subjects)
             for _ in range(1 if rng.random() < 0.7 else 2):
-                if term.kind == "datatype_property" or (
-                    term.range and not classes_in_range and _literal(term)
+                if (
+                    term.kind == "datatype_property"
+                    or re.search(r"(?i)\bid$", term.label)
+                    or (term.range and not classes_in_range and _literal(term))
                 ):
                     rows.append((subject, _made_value(term, rng)))
                 else:
@@ -327,6 +329,8 @@ def _made_value(term: Term, rng: Random) -> Value:
     """A value of a property's datatype."""
     datatype = next((r for r in term.range if r.startswith(XSD) or "/datatype/" in r), XSD + "string")
     local = datatype.rsplit("#", 1)[-1]
+    if re.search(r"(?i)\b(id|identifier|username)$", term.label):
+        return Value("literal", f"{rng.choice('ABCDEKLMNPRSTW')}{rng.randint(100, 99999)}")
     year = rng.randint(1500, 2024)
     if local == "gYear":
         return Value("literal", str(year), datatype)

@@ -17,7 +17,25 @@ from .fillings import NUMBER, TIME
 from .ontology import Term, label_from_name, local_name
 from .wording import WORDINGS, Wording
 
-_PREPOSITIONS = frozenset(("by", "in", "at", "on", "from", "to", "with", "for", "of", "as", "into", "under"))
+_PREPOSITIONS = frozenset(
+    (
+        "by",
+        "in",
+        "at",
+        "on",
+        "from",
+        "to",
+        "with",
+        "for",
+        "of",
+        "as",
+        "into",
+        "under",
+        "after",
+        "near",
+        "before",
+    )
+)
 _CAMEL = re.compile(r"[a-z0-9][A-Z]")
 _LEADING = re.compile(r"^(?:has|have|had|is|was|are|were|ref|fk) (?=\w)")
 _IRREGULAR = {
@@ -54,7 +72,10 @@ _VERBS = frozenset(
     ]
 )
 _COUNT = re.compile(r"^(?:number of|num|amount of|count of) (.+)$|^(.+) (?:count)$")
-_PEOPLE = re.compile(
+_UNCOUNTED = frozenset(
+    ("data", "software", "equipment", "information", "music", "news", "species", "series", "wildlife")
+)
+PEOPLE = re.compile(
     r"\b(person|people|agent|human|artist|athlete|politician|scientist|writer|author|actor|creator)\b"
 )
 _WHO = frozenset(
@@ -153,7 +174,11 @@ def plural(noun: str) -> str:
     before, _, last = head.rpartition(" ")
     if not last.isalpha() or not last.isascii():
         return noun
-    many = last if _is_plural(last) else last.lower() == "person" and "people" or _engine().plural_noun(last)
+    many = (
+        last
+        if last in _UNCOUNTED or _is_plural(last)
+        else last.lower() == "person" and "people" or _engine().plural_noun(last)
+    )
     return f"{before} {many}".strip() + mark + rest
 
 
@@ -191,7 +216,7 @@ def say(term: Term, terms: Mapping[str, Term]) -> Said:
     label = _LEADING.sub("", spoken(term.label)) or spoken(term.label)
     ranged = " ".join(_upwards(r, terms) for r in term.range)
     last = label.split(" ")[-1]
-    person = bool(_PEOPLE.search(ranged)) or (not term.range and last in _WHO)
+    person = bool(PEOPLE.search(ranged)) or (not term.range and last in _WHO)
     wording = WORDINGS.get(local_name(term.iri), Wording())
     others = tuple(_others(term, label))
     own_mods, own_preds = _sorted_clauses(wording.have)
@@ -281,6 +306,10 @@ def _of_form(label: str, person: bool, terms: Mapping[str, Term], term: Term) ->
     thing = "person" if person else next((spoken(terms[r].label) for r in term.range if r in terms), "thing")
     if counted := _COUNT.match(label):
         return _counted(plural(counted[1] or counted[2]), label)
+    words = label.split(" ")
+    if len(words) > 2 and words[1] in _PREPOSITIONS and (words[0].endswith("ed") or words[0] in _IRREGULAR):
+        # `located in area`: what follows the preposition says what kind of thing it is.
+        return _participle(words[0], words[1], " ".join(words[2:]), person)
     if last in _PREPOSITIONS and head:
         if last == "of":
             return _part_of(label, thing, person)

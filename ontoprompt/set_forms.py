@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .clause_kinds import KINDS, clause
-from .clauses import ENDS, Clause, Draft, Draw, UnfitError
+from .clauses import Clause, Draft, Draw, UnfitError, to_one
 from .phrases import singular
 
 _TOP = ("highest", "largest", "greatest")
@@ -105,7 +105,7 @@ def ask_any(d: Draw) -> Draft:
 
 def ask_attribute(d: Draw) -> Draft:
     s = _set(d, 1)
-    q = d.own(s.witness, d.properties, s.terms)
+    q = d.own(s.witness, "properties", s.terms)
     said = d.say(q)
     question = d.pick(said.of).replace("{x}", f"the {s.plural()}")
     if "'s " in question:
@@ -152,7 +152,7 @@ def _agree(text: str) -> str:
 
 
 def ask_superlative(d: Draw) -> Draft:
-    w, p, _ = d.statement([*d.numbers, *d.times] if d.chance(0.7) else d.numbers)
+    w, p, _ = d.statement(d.measures if d.chance(0.7) else d.numbers)
     cls = d.class_of(w)
     timed = p in d.times
     within = clause(d, w, (p,), {"link": 1}) if d.chance(0.45) else None
@@ -160,13 +160,15 @@ def ask_superlative(d: Draw) -> Draft:
     said, noun, nouns = d.say(p), d.class_noun(cls), d.things(cls)
     k = d.rng.choice((1, 1, 1, 1, 2, 3, 5, 10))
     adjectives = said.wording.most if most else said.wording.least
-    mod = f" {within.mod}" if within else ""
+    mod = f" {within.mod if k > 1 else to_one(within.mod)}" if within else ""
     many, c = (f" {k}", nouns) if k > 1 else ("", noun)
     verb = "are" if k > 1 else "is"
     if adjectives and d.chance(0.7):
         a = d.pick(adjectives)
         question = d.pick((f"what {verb} the{many} {a} {c}{mod}?", f"name the{many} {a} {c}{mod}", f"which {c}{mod} {verb} the{many} {a}?" if k == 1 else f"which{many} {c}{mod} are the {a}?", f"the{many} {a} {c}{mod}"))  # fmt: skip
     else:
+        if d.verbal(p):
+            raise UnfitError
         top = d.pick(
             ("latest", "most recent")
             if most and timed
@@ -211,11 +213,11 @@ def ask_aggregate(d: Draw) -> Draft:
 def ask_group(d: Draw) -> Draft:
     w, _, _ = d.statement(d.links)
     cls = d.class_of(w)
-    q = d.nominal(w, (), d.links)
+    q = d.nominal(w, (), "links")
     n, things = d.noun(q), d.things(cls)
     average = d.chance(0.3)
     if average:
-        p = d.nominal(w, (q,), d.numbers)
+        p = d.nominal(w, (q,), "numbers")
         function = d.pick(("AVG", "SUM", "MAX"))
         a = {"AVG": "average", "SUM": "total", "MAX": "highest"}[function]
         question = d.pick(
@@ -260,7 +262,7 @@ def ask_having(d: Draw) -> Draft:
     if count < 1:
         raise UnfitError
     said, things = d.say(q), d.things(cls)
-    if said.noun.split(" ")[-1] in ENDS:
+    if d.verbal(q):
         raise UnfitError
     most = d.chance(0.4)
     holder = "people" if said.person else said.nouns

@@ -8,6 +8,7 @@ of its second version and of plain files: `repo_name`, `license`, `detected_lice
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +30,7 @@ def read_corpus(name: str) -> Iterator[Mapping[str, Any]]:
     Raises UsageError without the `datasets` library, SourceError for what cannot be read or reached.
     """
     try:
-        import datasets
+        datasets: Any = importlib.import_module("datasets")
     except ImportError as error:
         raise UsageError(
             "Reading a corpus needs the datasets library.", "Install it: pip install 'ontoprompt[corpus]'."

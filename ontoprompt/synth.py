@@ -31,6 +31,9 @@ BLOCK = 512
 _VAIN = 40
 _TERM_IN_QUERY = re.compile(r'<[^<>]*>|"(?:[^"\\]|\\.)*"|(?<![\w?])-?\d+(?:\.\d+)?')
 
+# Variables of one letter and a number: which number it is does not matter to the parser.
+_NUMBERED = re.compile(r"(\?[a-z])\d+")
+
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -161,7 +164,7 @@ class Synthesis:
 
     def _parsed(self, query: str) -> None:
         """Parse a query of each shape: two that differ in IRIs, numbers and quoted texts alone parse alike."""
-        shape = _TERM_IN_QUERY.sub(lambda m: m[0][0], query)
+        shape = _NUMBERED.sub(r"\1", _TERM_IN_QUERY.sub(lambda m: m[0][0], query))
         if shape not in self._shapes:
             check_read_only(parse(query))
             self._shapes.add(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .clause_kinds import clause
-from .clauses import ENDS, NUMERIC, Draft, Draw, UnfitError, mark
+from .clauses import NUMERIC, Draft, Draw, UnfitError, mark
 from .fillings import NUMBER
 from .phrases import article, is_number
 
@@ -27,6 +27,8 @@ def ask_bind(d: Draw) -> Draft:
         )
         query = f"SELECT ?n WHERE {{ <{w}> <{p}> ?u . <{w}> <{q}> ?v . BIND(YEAR(?v) - YEAR(?u) AS ?n) }}"
         return Draft("bind", "bind-years", question, query, (p, q))
+    if not said.done and (d.verbal(p) or "year" in said.noun):
+        raise UnfitError
     if said.done and said.done != "dead":
         question = d.pick((f"in what year was {x} {said.done}?", f"which year was {x} {said.done}?"))
     else:
@@ -58,8 +60,8 @@ def ask_value_typed(d: Draw) -> Draft:
     w, p = _start(d)
     o = next(v for v in d.filling.out[w][p] if d.filling.named(v))
     cls = d.class_of(o.value)
-    c, np = d.class_noun(cls), d.say(p)
-    if np.noun.split(" ")[-1] in ENDS:
+    c = d.class_noun(cls)
+    if d.verbal(p) or c in d.say(p).noun:
         raise UnfitError
     question = d.pick(
         (
@@ -98,9 +100,11 @@ def _hops(d: Draw, length: int) -> Draft:
     for step in steps[:-1]:
         said = d.say(step)
         np = d.pick([f for f in said.of if "'s" not in f or len(steps) == 2] or said.of).replace("{x}", np)
-    question = _ask_value(d, steps[-1], np)
-    if question.startswith(np) and "'s" in question:
-        question = f"what is {question}"
+    question = _ask_value(d, steps[-1], "\x04")
+    if "\x04's" in question or question.startswith("\x04"):
+        # What belongs to `the capital of X's` is not clear.
+        raise UnfitError
+    question = question.replace("\x04", np)
     path = d.chance(0.15)
     variables = ["?b", "?c"][: length - 1] + ["?a"]
     where = (
@@ -130,7 +134,7 @@ def ask_three_hops(d: Draw) -> Draft:
 def ask_value_count(d: Draw) -> Draft:
     w, p = _start(d)
     n = d.noun(p, many=True)
-    if d.say(p).noun.split(" ")[-1] in ENDS:
+    if d.verbal(p):
         raise UnfitError
     x = mark(w)
     question = d.pick(
@@ -186,11 +190,13 @@ def ask_is_a(d: Draw) -> Draft:
 
 
 def ask_compare(d: Draw) -> Draft:
-    w, p, _ = d.statement([*d.numbers, *d.times])
+    w, p, _ = d.statement(d.measures)
     other, _, _ = d.statement([p])
     if other == w:
         raise UnfitError
     x, y, n = mark(w), mark(other), d.noun(p)
+    if d.verbal(p) and not d.say(p).done:
+        raise UnfitError
     timed = p in d.times
     both = [*d.filling.out[w][p], *d.filling.out[other][p]]
     if (
@@ -318,7 +324,7 @@ def ask_two_values(d: Draw) -> Draft:
 
 def ask_common(d: Draw) -> Draft:
     w, p, o = d.statement(d.links)
-    if not d.filling.named(o) or d.say(p).noun.split(" ")[-1] in ENDS:
+    if not d.filling.named(o) or d.verbal(p):
         raise UnfitError
     others = [s for s in d.filling.incoming[o.value].get(p, ()) if s != w and s in d.filling.labels]
     if not others:
@@ -350,10 +356,10 @@ def ask_value_where(d: Draw) -> Draft:
     """Among the values of a property of one thing those that meet a clause."""
     w, p = _start(d)
     o = next(v for v in d.filling.out[w][p] if d.filling.named(v)).value
-    if d.say(p).noun.split(" ")[-1] in ENDS:
+    if d.verbal(p):
         raise UnfitError
     if d.chance(0.35):
-        q = d.nominal(o, (p,), [*d.numbers, *d.times])
+        q = d.nominal(o, (p,), "measures")
         most = d.chance(0.6)
         top = (
             ("latest" if most else "earliest")
