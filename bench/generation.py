@@ -3,7 +3,8 @@
     python -m bench.generation --dataset lcquad2 --split test --linking gold [--model DIR] [--variant V] [--limit N]
 
 Candidates are searched for and ordered as `ontoprompt ask` does it before it asks a graph: eight, by probability and by how
-much of the question they hear (`ontoprompt.ranking`). Prints exact match, suite accuracy, term F1 and the rest (see `bench.measures`) over all questions: one that cannot be
+much of the question they hear (`ontoprompt.ranking`). Where terms must be chosen (pool, closed, full), a model that writes in
+symbols is shown the best few alone, as `ask` does without a graph; `--whole` shows it all of them. Prints exact match, suite accuracy, term F1 and the rest (see `bench.measures`) over all questions: one that cannot be
 written, because its gold names what no table knows, counts as wrong and is listed under `left_out`.
 """
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from bench.arguments import Progress, mean, parser_of, questions_of, show, write_rows
@@ -23,7 +25,9 @@ from bench.writing import Writer, Written
 from ontoprompt import sparql
 from ontoprompt.errors import QueryError
 from ontoprompt.fragment import Fragment
-from ontoprompt.generation import LoadOptions, open_generator
+from ontoprompt.generation import Candidate, LoadOptions, open_generator
+from ontoprompt.ranking import Cost, rank
+from ontoprompt.retrieval import NARROW
 
 
 def link_all(questions: Iterable[Any], arguments: Any) -> tuple[dict[str, Linking], list[Linked]]:
@@ -122,6 +126,7 @@ def main() -> None:
     parser.add_argument("--variant", default="", help="the prompt variant; by default the model's own")
     parser.add_argument("--candidates", type=int, default=8, metavar="N", help="beams of the search")
     parser.add_argument("--unranked", action="store_true", help="order candidates by probability alone")
+    parser.add_argument("--whole", action="store_true", help="show a small model all terms at once")
     parser.add_argument("--free", action="store_true", help="without the grammar")
     arguments = parser.parse_args()
     with sentences():
@@ -146,7 +151,8 @@ def main() -> None:
                 retriever=None if arguments.unranked else linking.retriever,
                 constrained=not arguments.free,
             )
-            for written in writer.write(ready):
+            narrow = arguments.linking != "gold" and not arguments.whole and not arguments.unranked
+            for written in _narrowed(writer, ready, linking) if narrow else writer.write(ready):
                 rows.append(scored_row(written, graph, arguments.seed, linking))
                 progress.tick()
         write_rows(arguments.rows, rows)
@@ -161,10 +167,41 @@ def main() -> None:
                 "variant": arguments.variant or generator.variant,
                 "candidates": arguments.candidates,
                 "ranked": not arguments.unranked,
+                "whole": arguments.whole,
                 "constrained": not arguments.free,
             },
         }
         show(result, arguments.json)
+
+
+def _narrowed(writer: Writer, asked: Sequence[Linked], linking: Linking) -> Iterator[Written]:
+    """What is written to prompts of the best few terms, ordered together as `ontoprompt ask` does it."""
+    if not writer.variant.endswith("-symbols"):
+        yield from writer.write(asked)
+        return
+    retriever = linking.retriever
+    few = [
+        replace(one, fragment=retriever.narrowed(one.fragment, n))
+        for one in asked
+        for n in NARROW
+        if n < max(len(one.fragment.terms), min(NARROW) + 1)
+    ]
+    by_question: dict[str, list[Written]] = {}
+    for written in writer.write(few):
+        by_question.setdefault(written.linked.question.id, []).append(written)
+    for one in asked:
+        parts = by_question[one.question.id]
+        cost = Cost(one.question.question, one.fragment, retriever.heard(one.fragment))
+        best: dict[str, tuple[Candidate, Written]] = {}
+        for part in parts:
+            for candidate in part.candidates:
+                kept = best.get(candidate.sparql)
+                if kept is None or kept[0].score < candidate.score:
+                    best[candidate.sparql] = candidate, part
+        ordered = rank([candidate for candidate, _ in best.values()], cost)
+        shown = best[ordered[0].sparql][1] if ordered else parts[0]
+        seconds = {key: sum(part.seconds[key] for part in parts) for key in shown.seconds}
+        yield replace(shown, linked=one, candidates=ordered, seconds=seconds)
 
 
 class Knows(Protocol):

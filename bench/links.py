@@ -31,7 +31,7 @@ from ontoprompt.errors import QueryError, SourceError
 from ontoprompt.fragment import Fragment, Hint, ScoredTerm
 from ontoprompt.names import key_of
 from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, find_mention, prepare
-from ontoprompt.retrieval import Retriever
+from ontoprompt.retrieval import Retriever, prefer_specific_types
 from ontoprompt.settings import load_settings, user_data_dir
 from ontoprompt.training import gold_labels
 
@@ -90,8 +90,9 @@ class Linking:
         """What the setting gives a question."""
         gold, reason = self._gold(question)
         if self.setting in ("closed", "full"):
-            links = self.retriever.link(question.question, rivals=2)
-            fragment = self.retriever.retrieve(question.question, top_k=self.top_k, links=links, rivals=2)
+            links = self.retriever.link(question.question, rivals=4)
+            links = prefer_specific_types(links, self.retriever.terms)
+            fragment = self.retriever.retrieve(question.question, top_k=self.top_k, links=links)
             return Linked(question, fragment, gold, reason)
         if gold is None:
             return Linked(question, Fragment(question.question), None, reason)

@@ -159,22 +159,7 @@ class Retriever:
         score nearly as well. Pinned mentions come first and shut out what overlaps them."""
         pinned = self._pinned(question, pins)
         found = self.linker.link(question, k=5) if self.linker is not None else ()
-        kept: list[EntityLink] = list(pinned)
-        best: dict[tuple[int, int], float] = {}
-        count: dict[tuple[int, int], int] = {}
-        for link in found:
-            span = (link.start, link.end)
-            letter = len(link.mention) == 1 and link.mention.islower()  # a unit, not the film "M"
-            if letter or link.score < _LINK_FLOOR or any(_overlap(span, (p.start, p.end)) for p in pinned):
-                continue
-            top = best.get(span)
-            if top is None and any(_overlap(span, other) for other in best):
-                continue
-            if top is None or (link.score >= _RIVAL * top and count[span] < rivals):
-                best.setdefault(span, link.score)
-                count[span] = count.get(span, 0) + 1
-                kept.append(link)
-        return tuple(kept[:8])
+        return (*pinned, *_settled(found, rivals, [(p.start, p.end) for p in pinned]))[:8]
 
     def _pinned(self, question: str, pins: Pins | None) -> list[EntityLink]:
         out = []
@@ -230,8 +215,9 @@ class Retriever:
         return replace(fragment, hints=hints(question, fragment, *self._word_scores(fragment)))
 
     def narrowed(self, fragment: Fragment, count: int) -> Fragment:
-        """The fragment with its `count` best terms alone, and the words that these stand for."""
-        few = replace(fragment, terms=fragment.terms[:count], hints=())
+        """The fragment with its `count` best terms alone, and with one reading of each word, the best."""
+        links = tuple(_settled(fragment.entities, 1))
+        few = replace(fragment, terms=fragment.terms[:count], entities=links, hints=())
         return replace(few, hints=hints(few.question, few, *self._word_scores(few)))
 
     def heard(self, fragment: Fragment) -> Heard:
@@ -309,6 +295,29 @@ class Retriever:
             iri for link in links for iri in link.types
         ]
         return {iri: self.terms[iri].label for iri in named if iri in self.terms}
+
+
+def _settled(
+    links: Sequence[EntityLink], rivals: int, taken: Sequence[tuple[int, int]] = ()
+) -> list[EntityLink]:
+    """Of links, best first, those that go together: for each stretch of the question the best, and `rivals` that score
+    nearly as well; nothing that overlaps a better one or a stretch that is taken."""
+    kept: list[EntityLink] = []
+    best: dict[tuple[int, int], float] = {}
+    count: dict[tuple[int, int], int] = {}
+    for link in links:
+        span = (link.start, link.end)
+        letter = len(link.mention) == 1 and link.mention.islower()  # a unit, not the film "M"
+        if letter or link.score < _LINK_FLOOR or any(_overlap(span, other) for other in taken):
+            continue
+        top = best.get(span)
+        if top is None and any(_overlap(span, other) for other in best):
+            continue
+        if top is None or (link.score >= _RIVAL * top and count[span] < rivals):
+            best.setdefault(span, link.score)
+            count[span] = count.get(span, 0) + 1
+            kept.append(link)
+    return kept
 
 
 def prefer_specific_types(links: Sequence[EntityLink], terms: Mapping[str, Term]) -> tuple[EntityLink, ...]:
