@@ -28,7 +28,7 @@ from .styling import Rates, named, styled
 
 BLOCK = 512
 # Blocks one after another without a new pair, before an ontology or graph counts as used up.
-_VAIN = 40
+_VAIN = 8
 _TERM_IN_QUERY = re.compile(r'<[^<>]*>|"(?:[^"\\]|\\.)*"|(?<![\w?])-?\d+(?:\.\d+)?')
 
 # Variables of one letter and a number: which number it is does not matter to the parser.
