@@ -228,12 +228,16 @@ def _without(d: Draw, w: str, besides: Sequence[str]) -> Clause:
     if d.chance(0.5):
         cls = d.class_of(w)
         peers = d.filling.members.get(cls, [])
-        lacked = {
-            p
-            for s in d.rng.sample(peers, min(8, len(peers)))
-            for p in d.filling.out.get(s, {})
-            if p in d.usable
-        } - set(have)
+        lacked = (
+            {
+                p
+                for s in d.rng.sample(peers, min(8, len(peers)))
+                for p in d.filling.out.get(s, {})
+                if p in d.usable
+            }
+            - set(have)
+            - set(besides)
+        )
         lacked = {p for p in lacked if d.say(p).noun.split(" ")[-1] not in ENDS}
         if not lacked:
             raise UnfitError

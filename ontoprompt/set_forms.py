@@ -286,7 +286,6 @@ def ask_having(d: Draw) -> Draft:
         (
             f"which {holder} are the {said.noun} of {shown} {few}?",
             f"list the {holder} that are {said.noun} of {shown} {few}",
-            f"which {said.nouns} do {shown} {few} have?",
         )
     )
     query = f"SELECT ?g WHERE {{ {d.typed(cls)}?a <{q}> ?g }} GROUP BY ?g HAVING (COUNT(DISTINCT ?a) {sign} {number})"

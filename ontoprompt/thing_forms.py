@@ -19,12 +19,7 @@ def ask_bind(d: Draw) -> Draft:
     x, said = mark(w), d.say(p)
     if others and d.chance(0.5):
         q = d.pick(others)
-        question = d.pick(
-            (
-                f"how many years lie between the {d.noun(p)} and the {d.noun(q)} of {x}?",
-                f"how many years passed from the {d.noun(p)} of {x} to its {d.noun(q)}?",
-            )
-        )
+        question = d.pick((f"how many years lie between the {d.noun(p)} and the {d.noun(q)} of {x}?",))
         query = f"SELECT ?n WHERE {{ <{w}> <{p}> ?u . <{w}> <{q}> ?v . BIND(YEAR(?v) - YEAR(?u) AS ?n) }}"
         return Draft("bind", "bind-years", question, query, (p, q))
     if not said.done and (d.verbal(p) or "year" in said.noun):
@@ -33,7 +28,10 @@ def ask_bind(d: Draw) -> Draft:
         question = d.pick((f"in what year was {x} {said.done}?", f"which year was {x} {said.done}?"))
     else:
         question = d.pick(
-            (f"what is the year of the {d.noun(p)} of {x}?", f"in which year is the {d.noun(p)} of {x}?")
+            (
+                f"what is the year of the {d.noun(p).removesuffix(' date')} of {x}?",
+                f"in which year was the {d.noun(p).removesuffix(' date')} of {x}?",
+            )
         )
     return Draft(
         "bind", "bind-year", question, f"SELECT ?y WHERE {{ <{w}> <{p}> ?v . BIND(YEAR(?v) AS ?y) }}", (p,)
