@@ -25,7 +25,7 @@ from bench import made_names as made_names_module
 from bench.made_names import made_names, parts_of
 from ontoprompt.alignment import WordScorer, aligner
 from ontoprompt.entities import EntityLink, LocalLinker
-from ontoprompt.entity_build import build_entity_index
+from ontoprompt.entity_build import build_from_names
 from ontoprompt.entity_index import FORMAT, EntityIndex
 from ontoprompt.errors import QueryError, SourceError
 from ontoprompt.fragment import Fragment, Hint, ScoredTerm
@@ -202,15 +202,7 @@ def open_names(names: Mapping[str, str], more: int = 0) -> EntityIndex:
     path = user_data_dir() / "bench" / f"names-{digest}.sqlite"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        source = path.with_suffix(".nt")
-        with source.open("w", encoding="utf-8") as file:
-            for iri, label in (*names.items(), *_made_up(list(names.values()), more)):
-                escaped = label.replace("\\", "\\\\").replace('"', '\\"')
-                file.write(f'<{iri}> <http://www.w3.org/2000/01/rdf-schema#label> "{escaped}"@en .\n')
-        try:
-            build_entity_index(source, path)
-        finally:
-            source.unlink(missing_ok=True)
+        build_from_names((*names.items(), *_made_up(list(names.values()), more)), path)
     return EntityIndex.open(path)
 
 

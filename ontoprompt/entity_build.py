@@ -25,6 +25,9 @@ _NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 _OPAQUE = re.compile(r"\w?\d+")  # identifiers such as Wikidata's, which no question names
 _WORDED = ("label", "alias", "local-name")
 
+# What may not stand between the angle brackets of N-Triples.
+_NO_IRI = re.compile(r"[\x00-\x20<>\"{}|^`\\]")
+
 
 def build_entity_index(
     source: Path | str | Sequence[Path | str] | Store,
@@ -61,6 +64,24 @@ def build_entity_index(
         raise ArtifactError(f"{out} could not be written: {error}.", "Is the disk full?") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def build_from_names(
+    names: Iterable[tuple[str, str]], out: Path, *, progress: Progress | None = None
+) -> None:
+    """Write the entity index of (IRI, English label) pairs to `out`, whole or not at all, as of a graph of labels. What is
+    no IRI is left out."""
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        source = Path(folder) / "names.nt"
+        with source.open("w", encoding="utf-8") as file:
+            for iri, label in names:
+                if _NO_IRI.search(iri):
+                    continue
+                escaped = (
+                    label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+                )
+                file.write(f'<{iri}> <http://www.w3.org/2000/01/rdf-schema#label> "{escaped}"@en .\n')
+        build_entity_index(source, out, progress=progress)
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # From few, as where a graph uses a part of its vocabulary, to as many as the benchmark's pool holds beside the right ones.
 _FEW_TERMS, _POOL_TERMS = 3, 15
 # A rival left out makes room for one further down.
-_POOL_ENTITIES, _KEPT_RIVALS = 5, 0.8
+_POOL_ENTITIES, _KEPT_RIVALS, _RIVALS = 5, 0.8, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,39 @@ def nearest_terms(
             texts = [p.pair.question if n % 2 else _without_names(p) for n, p in enumerate(part)]
             for pair, hits in zip(part, index.search_each(texts, k), strict=True):
                 out[pair.pair.question] = [hit.term for hit in hits]
+    return out
+
+
+def rival_entities(
+    pairs: Sequence[PreparedPair],
+    names: Mapping[str, str],
+    folder: Path,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> dict[str, list[EntityLink]]:
+    """Question → what a linker finds for it in `names`, IRI → label, and names that share a word with it: the gold
+    entities stand among them, and whoever draws rivals leaves them out. The names' index is left in `folder`."""
+    from .entities import LocalLinker
+    from .entity_build import build_from_names
+    from .entity_index import EntityIndex
+
+    folder.mkdir(parents=True, exist_ok=True)
+    build_from_names(names.items(), folder / "names.sqlite")
+    index = EntityIndex.open(folder / "names.sqlite")
+    linker = LocalLinker(index)
+    out: dict[str, list[EntityLink]] = {}
+    for number, pair in enumerate(pairs):
+        question = pair.pair.question
+        if progress is not None and number % 200 == 0:
+            progress("linking names to confuse the right ones with", number, len(pairs))
+        if question in out or not pair.entities:
+            continue
+        found = {link.iri: link for link in reversed(linker.link(question, k=8))}
+        words = re.findall(r"[^\W\d_]{4,}", question)
+        Random(question).shuffle(words)
+        sharing = [named.iri for word in words for named in index.holding([word.lower()], limit=8)]
+        for iri in sharing:
+            found.setdefault(iri, EntityLink(iri, index.label(iri) or iri, "", -1, -1, 0.1))
+        out[question] = list(found.values())[:_RIVALS]
     return out
 
 

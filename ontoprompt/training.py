@@ -25,7 +25,7 @@ from .grounding import Grounding
 from .ontology import Term
 from .pairs import Labels as Labels
 from .pairs import Pair, PreparedPair, SkippedPairError, prepare, read_pairs, to_prompt, to_target
-from .sampling import Encoded, Sampler, nearest_terms
+from .sampling import Encoded, Sampler, nearest_terms, rival_entities
 from .sparql import PREFIXES
 
 END = "<|endoftext|>"
@@ -529,7 +529,8 @@ def train_from_files(
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:
     """Train from pairs files and template pairs as one more. `weights` says how often each is drawn from, in
-    order, the templates last; without them it is the square root of its size. From `indexes` come the terms
+    order, the templates last; without them it is the square root of its size. The entities to confuse the right ones
+    with are those that a linker finds among all names of the pairs and of `entity_labels`. From `indexes` come the terms
     that retrieval would show beside the right ones, and how well terms stand for words. Raises UsageError when files and weights do not fit.
     """
     if weights and len(weights) != len(files) + bool(templates):
@@ -548,8 +549,11 @@ def train_from_files(
                 progress(f"left out of {file.name}: {reason}", count, count)
         sets.append((math.sqrt(len(prepared.pairs)), prepared.pairs))
     pool = list(labels.terms.values())
+    asked = [p for _, some in sets for p in some]
+    names = {e.iri: e.label for p in asked for e in p.entities} | dict(labels.entities)
+    rivals = rival_entities(asked, names, out / "state", progress) if names and config.pooled else {}
     if templates:
-        made = _template_pairs(pool, labels, [p for _, some in sets for p in some], templates, config.seed)
+        made = _template_pairs(pool, labels, asked, templates, config.seed)
         sets.append((math.sqrt(len(made)), made))
     if weights:
         sets = [(weight, pairs) for weight, (_, pairs) in zip(weights, sets, strict=True)]
@@ -570,6 +574,7 @@ def train_from_files(
         config,
         near=near,
         align=align,
+        rivals=rivals,
         tokenizer=tokenizer,
         init_from=init_from,
         progress=progress,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from ontoprompt.entities import EntityLink
 from ontoprompt.fragment import Fragment, Hint
 from ontoprompt.ontology import Ontology, Term
 from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, prepare, to_prompt, to_target
-from ontoprompt.sampling import Encoded, Sampler, nearest_terms
+from ontoprompt.sampling import Encoded, Sampler, nearest_terms, rival_entities
 from ontoprompt.training import TrainConfig
 
 DBO, WDT = "http://dbpedia.org/ontology/", "http://www.wikidata.org/prop/direct/"
@@ -436,3 +437,21 @@ def test_a_pool_shows_many_of_the_most_like_terms_and_the_other_entities_found()
         }
     assert 12 <= max(terms) <= 15 and sum(terms) > 400
     assert min(others) == 1 and max(others) == 5
+
+
+def test_rivals_are_what_a_linker_finds_beside_the_gold_and_names_that_share_a_word(tmp_path: Path) -> None:
+    names = {
+        "http://www.wikidata.org/entity/Q20": "Norway",
+        "http://example.org/maple": "Norway maple",
+        "http://example.org/band": 'The "Norway" Band \\ Friends',
+        "http://example.org/peru": "Peru",
+    }
+    found = rival_entities([*PAIRS, WIKIDATA], names, tmp_path)
+    assert set(found) == {p.pair.question for p in (*PAIRS, WIKIDATA)}
+    for question, links in found.items():
+        labels = {e.iri: e.label for e in links}
+        assert labels["http://example.org/maple"] == "Norway maple"
+        assert labels["http://example.org/band"] == 'The "Norway" Band \\ Friends'
+        assert "http://example.org/peru" not in labels and len(links) == len(labels)
+        assert all(question[e.start : e.end] == e.mention for e in links if e.start >= 0)
+    assert found == rival_entities([*PAIRS, WIKIDATA], names, tmp_path)
