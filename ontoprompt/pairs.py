@@ -68,7 +68,7 @@ class SkippedPairError(Exception):
 def read_pairs(path: Path) -> Iterator[Pair]:
     """Pairs from JSON lines with `question` and `sparql` (or `query`, `sparql_wikidata`).
 
-    Raises SourceError naming the file and line of what is not JSON.
+    Raises SourceError naming the file and line of what is no JSON object.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -85,11 +85,23 @@ def read_pairs(path: Path) -> Iterator[Pair]:
             raise SourceError(
                 f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line."
             ) from error
+        if not isinstance(row, dict):
+            raise SourceError(f"{path}, line {number}, is no JSON object.", "Give one JSON object per line.")
         query = row.get("sparql") or row.get("sparql_wikidata") or row.get("query")
-        asked = [row.get("question"), row.get("paraphrased_question"), *(row.get("paraphrases") or ())]
+        more = row.get("paraphrases")
+        asked = [
+            row.get("question"),
+            row.get("paraphrased_question"),
+            *(more if isinstance(more, list) else ()),
+        ]
         # LC-QuAD 2.0 has empty lists and "n/a" where a question is missing.
         for question in sorted({q for q in asked if isinstance(q, str)}):
-            if query and len(question.split()) > 2 and question.lower() not in ("n/a", "na"):
+            if (
+                query
+                and isinstance(query, str)
+                and len(question.split()) > 2
+                and question.lower() not in ("n/a", "na")
+            ):
                 yield Pair(question, query, path.stem)
 
 

@@ -133,3 +133,15 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
         list(read_pairs(file))
     with pytest.raises(SourceError, match="cannot be read"):
         list(read_pairs(tmp_path / "none.jsonl"))
+
+
+def test_lines_that_hold_something_else_are_named_or_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    good = '{"question": "Who owns the river bank?", "sparql": "SELECT ?x { ?x ?y ?z }", "paraphrases": "none"}\n'
+    file.write_text(
+        good + '{"question": "Who owns the bank?", "sparql": 7}\n{"question": 7, "sparql": "ASK {}"}\n'
+    )
+    assert [p.question for p in read_pairs(file)] == ["Who owns the river bank?"]
+    file.write_text(good + '["question"]\n')
+    with pytest.raises(SourceError, match="line 2"):
+        list(read_pairs(file))
