@@ -396,6 +396,9 @@ def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) 
     show_default=True,
     help="Training time, counted over resumes.",
 )
+@click.option(
+    "--steps", type=click.IntRange(1), help="A budget in steps; a killed run goes on to the same losses."
+)
 @click.option("--layers", type=click.IntRange(1, 48), default=6, show_default=True)
 @click.option("--width", type=click.IntRange(64, 4096), default=384, show_default=True)
 @click.option("--vocabulary", type=click.IntRange(400, 100_000), default=12_000, show_default=True)
@@ -431,6 +434,7 @@ def train(
     entity_labels: Path | None,
     templates: int,
     minutes: float,
+    steps: int | None,
     layers: int,
     width: int,
     vocabulary: int,
@@ -451,7 +455,9 @@ def train(
         return
     from .training import TrainConfig, train_from_files
 
-    config = TrainConfig(minutes=minutes, layers=layers, width=width, vocabulary=vocabulary, seed=seed)
+    config = TrainConfig(
+        minutes=minutes, steps=steps or 0, layers=layers, width=width, vocabulary=vocabulary, seed=seed
+    )
     record = train_from_files(
         pairs,
         out,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TextIO
 
 from .alignment import WordScorer, aligner
 from .entities import EntityLink
@@ -122,7 +122,8 @@ class TrainConfig:
     """How to train: sizes in tokens, rates per step. `unaligned`: the share of examples whose symbols are numbered
     at random, so that only their names say what they stand for; `other_entities`: the share that shows entities which the
     question does not mean; `pooled`: the share that shows many of the terms and entities most like the right ones.
-    Defaults make the shipped generator."""
+    `steps`: the budget in steps in place of minutes (0: minutes); a run of steps that was killed goes on to the same losses.
+    `save_minutes`: how much a killed run loses at most. Defaults make the shipped generator."""
 
     layers: int = 6
     width: int = 384
@@ -133,6 +134,8 @@ class TrainConfig:
     learning_rate: float = 1.0e-3
     warmup: int = 150
     minutes: float = 40.0
+    steps: int = 0
+    save_minutes: float = 2.0
     max_distractors: int = 11
     unaligned: float = 0.5
     other_entities: float = 0.35
@@ -263,10 +266,11 @@ def train_generator(
     init_from: Path | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:
-    """Train for `config.minutes` (counted over resumes) and leave a checkpoint in `out`; returns its log's last line.
+    """Train for `config.steps`, or `config.minutes` (counted over resumes), and leave a checkpoint in `out`; returns its
+    log's last line.
 
-    Optimiser: AdamW with a cosine schedule over time spent, bfloat16 autocast. Saved every two
-    minutes to `out/state` and at the end, in half precision, to `out`.
+    Optimiser: AdamW with a cosine schedule over the budget spent, bfloat16 autocast. Saved now and then
+    to `out/state` and at the end, in half precision, to `out`.
     """
     import torch
 
@@ -288,17 +292,18 @@ def train_generator(
         lr=config.learning_rate,
         betas=(0.9, 0.97),
     )
-    step, seen, spent = _resume(state_dir, init_from, model, grounding, optimizer)
+    step, seen, spent, running = _resume(state_dir, init_from, model, grounding, optimizer)
     sampler = Sampler(sets, pool, tokenizer, config, near, align, rivals)
-    rng = Random(config.seed + step)
     last_save = spent
-    log = (out / "log.jsonl").open("a", encoding="utf-8")
+    log = _log_up_to(out / "log.jsonl", step)
     record: dict[str, Any] = {"step": step, "seen": seen, "minutes": spent}
-    running = 0.0
+
+    def share() -> float:
+        return step / config.steps if config.steps else spent / config.minutes
+
     model.train()
-    while spent < config.minutes:
+    while (done := share()) < 1.0:
         began = time.monotonic()
-        done = spent / config.minutes
         rate = (
             config.learning_rate
             * min(1.0, (step + 1) / config.warmup)
@@ -306,7 +311,8 @@ def train_generator(
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
-        examples = sampler.batch(rng, done)
+        # Of each step its own: what is drawn after a resumption is what would have been drawn.
+        examples = sampler.batch(Random(f"{config.seed} {step}"), done)
         loss = _step(model, grounding, optimizer, examples)
         step += 1
         seen += len(examples)
@@ -319,16 +325,17 @@ def train_generator(
             "loss": round(running, 4),
             "rate": round(rate, 6),
         }
-        if step == 1 or step % 25 == 0 or spent >= config.minutes:
+        if step == 1 or step % 25 == 0 or share() >= 1.0:
             log.write(json.dumps(record) + "\n")
             log.flush()
             if progress:
-                progress(f"training, loss {running:.3f}", round(spent), round(config.minutes))
-        if spent - last_save > 2:
+                passed = (step, config.steps) if config.steps else (round(spent), round(config.minutes))
+                progress(f"training, loss {running:.3f}", *passed)
+        if spent - last_save > config.save_minutes:
             last_save = spent
-            _save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent))
+            _save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent, running))
     log.close()
-    _save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent))
+    _save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent, running))
     save_generator(model, tokenizer, out)
     grounding.save(out)
     (out / "training.json").write_text(
@@ -387,7 +394,8 @@ def _step(model: Any, grounding: Grounding, optimizer: Any, examples: Sequence[E
 
 def _resume(
     state_dir: Path, init_from: Path | None, model: Any, grounding: Grounding, optimizer: Any
-) -> tuple[int, int, float]:
+) -> tuple[int, int, float, float]:
+    """Steps, examples and minutes so far and the mean loss; what is there is loaded into model, grounding and optimiser."""
     import torch
 
     if (state_dir / "state.pt").exists():
@@ -395,7 +403,8 @@ def _resume(
         model.load_state_dict(state["model"])
         grounding.copy_from(state["grounding"])
         optimizer.load_state_dict(state["optimizer"])
-        return int(state["step"]), int(state["seen"]), float(state["spent"])
+        running = float(state.get("running", 0.0))
+        return int(state["step"]), int(state["seen"]), float(state["spent"]), running
     if init_from is not None:
         from safetensors.torch import load_file
 
@@ -409,7 +418,21 @@ def _resume(
         model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
         if (before := Grounding.load(init_from)) is not None:
             grounding.copy_from(before.matrices)
-    return 0, 0, 0.0
+    return 0, 0, 0.0, 0.0
+
+
+def _log_up_to(path: Path, step: int) -> TextIO:
+    """The log, opened to go on after `step`: a killed run wrote of steps that are done again."""
+    kept: list[str] = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError, TypeError):  # cut off
+                continue
+    path.write_text("".join(kept), encoding="utf-8")
+    return path.open("a", encoding="utf-8")
 
 
 def _save_state(
@@ -418,14 +441,14 @@ def _save_state(
     grounding: Grounding,
     optimizer: Any,
     tokenizer: Any,
-    counts: tuple[int, int, float],
+    counts: tuple[int, int, float, float],
 ) -> None:
     import torch
 
     state_dir.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(state_dir / "tokenizer.json"))
     temporary = state_dir / "state.pt.new"
-    step, seen, spent = counts
+    step, seen, spent, running = counts
     torch.save(
         {
             "model": model.state_dict(),
@@ -434,6 +457,7 @@ def _save_state(
             "step": step,
             "seen": seen,
             "spent": spent,
+            "running": running,
         },
         temporary,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -176,6 +177,30 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, trained: Pa
     after = train_generator([(1.0, PAIRS)], POOL, tmp_path / "again", longer)
     assert after["step"] > before["step"] and after["seen"] > before["seen"]
     assert after["minutes"] >= before["minutes"]
+
+
+def test_a_killed_run_of_steps_goes_on_to_the_same_losses(tmp_path: Path) -> None:
+    config = replace(TINY, steps=60, save_minutes=0.0, tokens_per_batch=360)
+
+    def train(folder: Path, stop: int | None = None) -> dict[str, Any]:
+        def progress(stage: str, done: int, total: int | None) -> None:
+            if done == stop:
+                raise KeyboardInterrupt
+
+        return train_generator([(1.0, PAIRS)], POOL, folder, config, align=aligner([]), progress=progress)
+
+    whole = train(tmp_path / "whole")
+    for stop in (25, 50):
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "killed", stop)
+    # It was killed before the step that it logged last was saved, in the middle of a line.
+    with (tmp_path / "killed" / "log.jsonl").open("a") as log:
+        log.write('{"step": 51, "lo')
+    after = train(tmp_path / "killed")
+    assert (after["step"], after["seen"]) == (whole["step"], whole["seen"]) == (60, whole["seen"])
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole") and len(losses(tmp_path / "whole")) == 4
+    first, second = ((tmp_path / f / "model.safetensors").read_bytes() for f in ("whole", "killed"))
+    assert first == second
 
 
 def test_what_comes_out_is_a_checkpoint_that_writes_under_a_grammar(trained: Path) -> None:
