@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEXICAL = 0.02
 # What one unit of the reranker's log odds counts, and how many terms it reads.
 REREAD = 0.06
-READ_AGAIN = 30
+READ_AGAIN = 24
 # What all votes of the neighbours count.
 ASKED = 1.0
 _DEPTH = 100
