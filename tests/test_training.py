@@ -246,7 +246,7 @@ def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
 
 
 def test_templates_are_over_statements_where_wikidata_is_spoken_of() -> None:
-    from ontoprompt.training import _template_pairs
+    from ontoprompt.training_data import made_pairs
 
     direct = "http://www.wikidata.org/prop/direct/"
     xsd = "http://www.w3.org/2001/XMLSchema#"
@@ -261,8 +261,8 @@ def test_templates_are_over_statements_where_wikidata_is_spoken_of() -> None:
     named = Labels(
         [], {f"http://www.wikidata.org/entity/Q{n}": name for n, name in enumerate(("Oslo", "city", "Ada"))}
     )
-    made = _template_pairs(pool, named, PAIRS, 160, 1)
+    made = made_pairs(pool, named, PAIRS, 160, 1)
     over_statements = [p for p in made if any(t.iri.startswith(direct) for t in p.terms)]
     assert len(made) == 160 and len(over_statements) == 60
-    without = _template_pairs(pool, Labels([], {}), PAIRS, 40, 1)
+    without = made_pairs(pool, Labels([], {}), PAIRS, 40, 1)
     assert len(without) == 40 and not any(t.iri.startswith(direct) for p in without for t in p.terms)

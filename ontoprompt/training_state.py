@@ -1,0 +1,83 @@
+"""The state of a training in a folder: a killed run goes on from there, and its log with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from .errors import ArtifactError
+from .grounding import Grounding
+
+
+def resume(
+    state_dir: Path, init_from: Path | None, model: Any, grounding: Grounding, optimizer: Any
+) -> tuple[int, int, float, float]:
+    """Steps, examples and minutes so far and the mean loss; what is there is loaded into model, grounding and optimiser."""
+    import torch
+
+    if (state_dir / "state.pt").exists():
+        state = torch.load(state_dir / "state.pt", weights_only=True)
+        model.load_state_dict(state["model"])
+        grounding.copy_from(state["grounding"])
+        optimizer.load_state_dict(state["optimizer"])
+        running = float(state.get("running", 0.0))
+        return int(state["step"]), int(state["seen"]), float(state["spent"]), running
+    if init_from is not None:
+        from safetensors.torch import load_file
+
+        try:
+            weights = load_file(init_from / "model.safetensors")
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"The checkpoint {init_from} cannot be read: {error}.",
+                "Give the folder of a trained generator.",
+            ) from error
+        model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+        if (before := Grounding.load(init_from)) is not None:
+            grounding.copy_from(before.matrices)
+    return 0, 0, 0.0, 0.0
+
+
+def log_up_to(path: Path, step: int) -> TextIO:
+    """The log, opened to go on after `step`: a killed run wrote of steps that are done again."""
+    kept: list[str] = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError, TypeError):  # cut off
+                continue
+    path.write_text("".join(kept), encoding="utf-8")
+    return path.open("a", encoding="utf-8")
+
+
+def save_state(
+    state_dir: Path,
+    model: Any,
+    grounding: Grounding,
+    optimizer: Any,
+    tokenizer: Any,
+    counts: tuple[int, int, float, float],
+) -> None:
+    """Written beside and renamed, so that a kill leaves the one before."""
+    import torch
+
+    state_dir.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(state_dir / "tokenizer.json"))
+    temporary = state_dir / "state.pt.new"
+    step, seen, spent, running = counts
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "grounding": {name: matrix.detach() for name, matrix in grounding.matrices.items()},
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "seen": seen,
+            "spent": spent,
+            "running": running,
+        },
+        temporary,
+    )
+    temporary.replace(state_dir / "state.pt")
