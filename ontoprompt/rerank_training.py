@@ -19,7 +19,7 @@ from .errors import UsageError
 from .index import OntologyIndex
 from .ontology import Term
 from .pairs import read_pairs, term_pairs
-from .reranking import Listed, Pieces, network, padded, save_reranker
+from .reranking import Listed, Pieces, Reranker, network, padded, save_reranker
 from .term_search import TermSearch
 
 _SEARCHED = 80
@@ -82,16 +82,32 @@ def train_reranker(
     State is kept beside `out` every five minutes, and training goes on from there. AdamW, bfloat16 autocast, one
     thread. Raises UsageError when there is nothing to train on.
     """
-    import torch
-
     config = config or RerankConfig()
     sets = [(weight, some) for weight, some in sets if some]
     if not sets:
         raise UsageError(
             "None of the pairs uses a term of the index.", "Give pairs whose queries are about it."
         )
+    pieces = Pieces(packaged_model())
+    return fit(lambda rng: _batches(sets, pieces, rng, config), out, config, progress=progress)
+
+
+def fit(
+    draw: Callable[[Random], Iterable[tuple[list[Listed], list[int]]]],
+    out: Path,
+    config: RerankConfig,
+    *,
+    start: Path | None = None,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Train a cross-encoder on what `draw` gives again and again, batches of lists and how many of the first of each are
+    right, and write it to `out`; see `train_reranker`. `start`: the file of another one, to begin from."""
+    import torch
+
     torch.manual_seed(config.seed)
     model: Any = network(packaged_model())
+    if start is not None:
+        model.load_state_dict(Reranker.load(start).weights)
     matrices = [p for p in model.parameters() if p.dim() > 1]
     vectors = [p for p in model.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
@@ -106,11 +122,11 @@ def train_reranker(
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
         spent, seen = kept["spent"], kept["seen"]
-    rng, pieces = Random(config.seed + seen), Pieces(packaged_model())
+    rng = Random(config.seed + seen)
     losses: list[float] = []
     last = saved = time.monotonic()
     while spent < config.minutes:
-        for listed, right in _batches(sets, pieces, rng, config):
+        for listed, right in draw(rng):
             seen += len(listed)
             rate = config.rate * min(1.0, seen / config.warmup) * max(0.0, 1 - spent / config.minutes)
             for group in optimizer.param_groups:
@@ -177,9 +193,14 @@ def _batches(
         question = reading.question.lower() if rng.random() < config.lower else reading.question
         terms = [*reading.gold, *hard[: config.hard], *soft[: config.soft]]
         drawn.append((pieces.listed(question, terms), len(reading.gold)))
-    drawn.sort(key=lambda d: len(d[0].question) + max(len(ids) for ids in d[0].terms))
-    for start in range(0, len(drawn), config.batch):
-        part = drawn[start : start + config.batch]
+    yield from in_batches(drawn, config.batch)
+
+
+def in_batches(drawn: Sequence[tuple[Listed, int]], size: int) -> Iterable[tuple[list[Listed], list[int]]]:
+    """Lists of similar length together, to spare padding."""
+    ordered = sorted(drawn, key=lambda d: len(d[0].question) + max(len(ids) for ids in d[0].terms))
+    for start in range(0, len(ordered), size):
+        part = ordered[start : start + size]
         yield [listed for listed, _ in part], [right for _, right in part]
 
 

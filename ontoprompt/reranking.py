@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 RANK = 32
 _RAW = "http://dbpedia.org/property/"
-_QUESTION_TOKENS, _TERM_TOKENS = 64, 16
+_QUESTION_TOKENS, _TERM_TOKENS, _TEXT_TOKENS = 64, 16, 56
 _LINEAR = (
     "attention.self.query",
     "attention.self.key",
@@ -73,19 +73,25 @@ class Pieces:
 
     def listed(self, question: str, terms: Sequence[Term]) -> Listed:
         """A question and its candidates."""
-        ids = self._tokenizer.encode(question).ids
-        if len(ids) > _QUESTION_TOKENS:
-            ids = [*ids[: _QUESTION_TOKENS - 1], ids[-1]]
-        return Listed(ids, [self._term(t) for t in terms], term_facts(terms))
+        return Listed(
+            self._cut(question, _QUESTION_TOKENS), [self._term(t) for t in terms], term_facts(terms)
+        )
+
+    def texts(self, question: str, texts: Sequence[str]) -> Listed:
+        """A question and texts, of which no facts are known."""
+        ids = [self._cut(text, _TEXT_TOKENS)[1:] for text in texts]
+        return Listed(self._cut(question, _QUESTION_TOKENS), ids, np.zeros((len(texts), FACTS), np.float32))
+
+    def _cut(self, text: str, most: int) -> list[int]:
+        """The tokens of a text, its end mark kept where it is too long."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids if len(ids) <= most else [*ids[: most - 1], ids[-1]]
 
     def _term(self, term: Term) -> list[int]:
         text = term.label if not term.aliases else f"{term.label}, {', '.join(term.aliases[:2])}"
         ids = self._known.get(text)
         if ids is None:
-            ids = self._tokenizer.encode(text).ids[1:]
-            if len(ids) > _TERM_TOKENS:
-                ids = [*ids[: _TERM_TOKENS - 1], ids[-1]]
-            self._known[text] = ids
+            ids = self._known[text] = self._cut(text, _TERM_TOKENS + 1)[1:]
         return ids
 
 
@@ -158,18 +164,30 @@ class Reranker:
 
     def scores_each(self, questions: Sequence[str], terms: Sequence[Sequence[Term]]) -> list[list[float]]:
         """`scores` of several questions, each with terms of its own."""
+        _, pieces = self._ready()
+        return [
+            self._read(pieces.listed(question, some)) if some else []
+            for question, some in zip(questions, terms, strict=True)
+        ]
+
+    def text_scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """`scores` of texts, by a reranker that was trained on texts."""
+        _, pieces = self._ready()
+        return self._read(pieces.texts(question, texts)) if texts else []
+
+    def _read(self, listed: Listed) -> list[float]:
         import torch
 
-        network, pieces = self._ready()
-        out: list[list[float]] = []
-        for question, some in zip(questions, terms, strict=True):
-            if not some:
-                out.append([])
-                continue
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half_is_fast()):
-                ids, named, facts, _ = padded([pieces.listed(question, some)])
-                out.append(network(ids, named, facts)[0].float().tolist())
-        return out
+        network, _ = self._ready()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half_is_fast()):
+            ids, named, facts, _ = padded([listed])
+            scores: list[float] = network(ids, named, facts)[0].float().tolist()
+        return scores
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """What was learned, as it is on disk, float32."""
+        return dict(self._weights)
 
     def _ready(self) -> tuple[Any, Pieces]:
         if self._network is None or self._pieces is None:
