@@ -36,6 +36,9 @@ _WRONG_TERMS, _WRONG_ENTITIES = 14, 8
 _DEPTH = 4.0
 # Frequent shapes are drawn less often than they occur, rare ones more.
 _FLATTENED = 0.6
+# Terms that many queries use are at hand for every question, as retrieval has them: left out, what uses them would be
+# taken for right (bench/LOG.md).
+_USUAL, _AT_HAND = 3, 0.5
 _TRIES = 5
 
 
@@ -81,20 +84,30 @@ def shaped(pair: PreparedPair, near: Sequence[Term] = (), rivals: Sequence[Entit
 
 
 class NearMisses:
-    """Draws near misses; the shapes of queries come from `pairs`, those over Wikidata and the others apart."""
+    """Draws near misses; the shapes of queries and the usual terms come from `pairs`, those over Wikidata and the others
+    apart."""
 
     def __init__(self, pairs: Iterable[Shaped]) -> None:
-        counts: dict[bool, Counter[str]] = {}
+        shapes: dict[bool, Counter[str]] = {}
+        terms: dict[bool, Counter[tuple[str, str, str]]] = {}
         for pair in pairs:
-            counts.setdefault(_wikidata(pair), Counter())[pair.shape] += 1
+            graph = _wikidata(pair)
+            shapes.setdefault(graph, Counter())[pair.shape] += 1
+            used = [(s[0], pair.iris[s]) for s in pair.symbols if s[0] in "cp"]
+            terms.setdefault(graph, Counter()).update(
+                (k, i, pair.names[i]) for k, i in used if i in pair.names
+            )
         self.shapes = {
             graph: [(shape, n**_FLATTENED, _sizes(shape)) for shape, n in found.items()]
-            for graph, found in counts.items()
+            for graph, found in shapes.items()
         }
+        self.usual = {graph: [t for t, _ in found.most_common(_USUAL)] for graph, found in terms.items()}
 
     def draw(self, pair: Shaped, rng: Random, count: int) -> tuple[str, list[str]]:
         """The gold query in words, and up to `count` others, no two alike."""
-        drawing = _Drawing(pair, rng, self.shapes.get(_wikidata(pair), []))
+        graph = _wikidata(pair)
+        usual = [t for t in self.usual.get(graph, ()) if rng.random() < _AT_HAND]
+        drawing = _Drawing(pair, rng, self.shapes.get(graph, []), usual)
         gold = query_words(in_sparql(pair.target, drawing.iris), drawing.names)
         found: dict[str, str] = {}
         taken = same_but_for_order(gold)
@@ -114,13 +127,23 @@ class NearMisses:
 class _Drawing:
     """One question's near misses as they are drawn."""
 
-    def __init__(self, pair: Shaped, rng: Random, shapes: Sequence[tuple[str, float, Counter[str]]]) -> None:
+    def __init__(
+        self,
+        pair: Shaped,
+        rng: Random,
+        shapes: Sequence[tuple[str, float, Counter[str]]],
+        usual: Sequence[tuple[str, str, str]] = (),
+    ) -> None:
         self.pair, self.rng = pair, rng
         self.iris, self.names = dict(pair.iris), dict(pair.names)
         self.wrong: dict[str, list[str]] = {kind: [] for kind in "cpels"}
         self.right = {kind: [s for s in pair.symbols if s[0] == kind] for kind in "cpels"}
         for kind in "ls":
             self.right[kind] = [s for s in pair.iris if s[0] == kind]
+        known = set(self.iris.values()) | {t.iri for t in pair.terms}
+        for number, (kind, iri, label) in enumerate(usual, _FIRST_WRONG + _WRONG_TERMS):
+            if iri not in known:
+                self._add(kind, number, iri, label)
         for number, term in enumerate(pair.terms, _FIRST_WRONG):
             self._add("c" if term.kind == "class" else "p", number, term.iri, term.label)
         for number, entity in enumerate(pair.entities, _FIRST_WRONG):
@@ -225,7 +248,7 @@ def same_but_for_order(words: str) -> str:
     lead, patterns, tail = found.groups("")
     letters = sorted(set(_LETTER.findall(patterns)))[:3]
     keys = []
-    for order in permutations(letters):
+    for order in permutations(LETTERS[: len(letters)]):
         to = dict(zip(letters, order, strict=True))
         renamed = [_renamed(text, to) for text in patterns.split(" ; ")]
         keys.append(f"{lead}{' ; '.join(sorted(renamed))}{_renamed(tail, to)}")
