@@ -23,9 +23,11 @@ from bench.measures import Scores, form_of, score, shape_of
 from bench.runs import sentences
 from bench.writing import Writer, Written
 from ontoprompt import sparql
+from ontoprompt.assembly import open_query_reranker
 from ontoprompt.errors import QueryError
 from ontoprompt.fragment import Fragment
 from ontoprompt.generation import Candidate, LoadOptions, open_generator
+from ontoprompt.query_reranking import QueryReranker
 from ontoprompt.ranking import Cost, rank
 from ontoprompt.retrieval import NARROW
 
@@ -126,12 +128,16 @@ def main() -> None:
     parser.add_argument("--variant", default="", help="the prompt variant; by default the model's own")
     parser.add_argument("--candidates", type=int, default=8, metavar="N", help="beams of the search")
     parser.add_argument("--unranked", action="store_true", help="order candidates by probability alone")
+    parser.add_argument(
+        "--query-reranker", default="default", metavar="FILE|none", help="what reads candidates again"
+    )
     parser.add_argument("--whole", action="store_true", help="show a small model all terms at once")
     parser.add_argument("--free", action="store_true", help="without the grammar")
     arguments = parser.parse_args()
     with sentences():
         asked = questions_of(arguments)
         generator = open_generator(arguments.model, LoadOptions())
+        reader = None if arguments.unranked else open_query_reranker(arguments.query_reranker)
         linkings, linked = link_all(asked.questions, arguments)
         left_out = Counter(asked.left_out)
         progress = Progress(len(linked), arguments.json)
@@ -144,15 +150,16 @@ def main() -> None:
                     left_out[x.left_out] += 1
                     rows.append(left_out_row(x.question, x.left_out))
                     progress.tick()
+            narrow = arguments.linking != "gold" and not arguments.whole and not arguments.unranked
             writer = Writer(
                 generator,
                 arguments.variant,
                 beams=arguments.candidates,
                 retriever=None if arguments.unranked else linking.retriever,
+                reader=None if narrow else reader,
                 constrained=not arguments.free,
             )
-            narrow = arguments.linking != "gold" and not arguments.whole and not arguments.unranked
-            for written in _narrowed(writer, ready, linking) if narrow else writer.write(ready):
+            for written in _narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
                 rows.append(scored_row(written, graph, arguments.seed, linking))
                 progress.tick()
         write_rows(arguments.rows, rows)
@@ -167,6 +174,7 @@ def main() -> None:
                 "variant": arguments.variant or generator.variant,
                 "candidates": arguments.candidates,
                 "ranked": not arguments.unranked,
+                "query_reranker": reader.fingerprint[:12] if reader is not None else "",
                 "whole": arguments.whole,
                 "constrained": not arguments.free,
             },
@@ -174,7 +182,9 @@ def main() -> None:
         show(result, arguments.json)
 
 
-def _narrowed(writer: Writer, asked: Sequence[Linked], linking: Linking) -> Iterator[Written]:
+def _narrowed(
+    writer: Writer, asked: Sequence[Linked], linking: Linking, reader: QueryReranker | None = None
+) -> Iterator[Written]:
     """What is written to prompts of the best few terms, ordered together as `ontoprompt ask` does it."""
     if not writer.variant.endswith("-symbols"):
         yield from writer.write(asked)
@@ -198,7 +208,7 @@ def _narrowed(writer: Writer, asked: Sequence[Linked], linking: Linking) -> Iter
                 kept = best.get(candidate.sparql)
                 if kept is None or kept[0].score < candidate.score:
                     best[candidate.sparql] = candidate, part
-        ordered = rank([candidate for candidate, _ in best.values()], cost)
+        ordered = rank([candidate for candidate, _ in best.values()], cost, reader)
         shown = best[ordered[0].sparql][1] if ordered else parts[0]
         seconds = {key: sum(part.seconds[key] for part in parts) for key in shown.seconds}
         yield replace(shown, linked=one, candidates=ordered, seconds=seconds)

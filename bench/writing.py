@@ -20,6 +20,7 @@ from ontoprompt.ranking import Cost, rank
 if TYPE_CHECKING:
     from ontoprompt.generation import Candidate, Generator
     from ontoprompt.pairs import Pair
+    from ontoprompt.query_reranking import QueryReranker
     from ontoprompt.retrieval import Retriever
 
 _BATCH_TOKENS = 4000
@@ -47,7 +48,7 @@ class Writer:
     """Writes queries with one generator and one variant.
 
     `beams`: candidates searched for; `ranked`: order them by how much of the question they hear, as `ontoprompt ask`
-    does, with `retriever`; else by probability alone. `nearest`, `examples`: where worked examples come from, and how
+    does, with `retriever` and `reader`; else by probability alone. `nearest`, `examples`: where worked examples come from, and how
     many. `constrained`: hold decoding to the grammar. `known_as`: the generator's `identity`, where it is known already.
     """
 
@@ -58,6 +59,7 @@ class Writer:
         *,
         beams: int = 2,
         retriever: Retriever | None = None,
+        reader: QueryReranker | None = None,
         nearest: Nearest | None = None,
         examples: int = 0,
         constrained: bool = True,
@@ -68,6 +70,7 @@ class Writer:
         self.beams, self.retriever, self.constrained = beams, retriever, constrained
         self.cache = cache or Cache(None)
         self.nearest, self.examples = nearest, examples
+        self.reader = reader if retriever is not None else None
         self.identity = known_as or identity(generator)
 
     def prompt(self, linked: Linked) -> Prompt:
@@ -118,6 +121,7 @@ class Writer:
                 self.beams,
                 self.constrained,
                 cost is not None,
+                self.reader.fingerprint if self.reader is not None else "",
             )
             for (_, _, prompt, _), cost in zip(batch, costs, strict=True)
         ]
@@ -132,7 +136,7 @@ class Writer:
             share = (time.monotonic() - began) / len(new)
             for i, out in zip(new, outs, strict=True):
                 cost = costs[i]
-                written[i] = rank(out, cost) if cost is not None else tuple(out)
+                written[i] = rank(out, cost, self.reader) if cost is not None else tuple(out)
                 seconds[i] = share
                 self.cache.put({"candidates": _to_json(written[i]), "seconds": share}, *keys[i])
         for (tokens, linked, prompt, took), candidates, spent in zip(batch, written, seconds, strict=True):

@@ -31,6 +31,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
+    from .query_reranking import QueryReranker
     from .reranking import Reranker
 
 Progress = Callable[[str, int, int | None], None]
@@ -225,6 +226,17 @@ def open_reranker(name: str = "default") -> Reranker | None:
         return None
     shipped = Path(__file__).parent / "data" / "reranker.safetensors"
     return Reranker.load(shipped if name == "default" else Path(name))
+
+
+def open_query_reranker(name: str = "default") -> QueryReranker | None:
+    """The query reranker of that name: `default`, `none`, or a file that `ontoprompt train --query-reranker` made. Raises
+    ArtifactError for a file that is none."""
+    from .query_reranking import QueryReranker
+
+    if name == "none":
+        return None
+    shipped = Path(__file__).parent / "data" / "query-reranker.safetensors"
+    return QueryReranker.load(shipped if name == "default" else Path(name))
 
 
 def open_linker(

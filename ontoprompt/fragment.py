@@ -43,6 +43,10 @@ class Fragment:
     labels: Mapping[str, str] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
 
+    def names(self) -> dict[str, str]:
+        """What its terms and entities are called, by IRI."""
+        return {s.term.iri: s.term.label for s in self.terms} | {e.iri: e.label for e in self.entities}
+
     def iris(self) -> frozenset[str]:
         """Every IRI that a query over this fragment may name."""
         return frozenset(s.term.iri for s in self.terms) | frozenset(e.iri for e in self.entities)

@@ -24,6 +24,7 @@ from .fragment import Fragment, ScoredTerm
 from .generation import Candidate, Generator, Request, term_weights
 from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
+from .query_reranking import QueryReranker
 from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows, with_turned
 from .restating import restate
 from .retrieval import NARROW, Pins, Retriever, prefer_specific_types
@@ -120,6 +121,7 @@ class Engine:
         index_name: str = "",
         kg_name: str = "",
         labels: Any = None,
+        query_reranker: QueryReranker | None = None,
     ) -> None:
         self.retriever = retriever
         self.generator = generator
@@ -127,6 +129,7 @@ class Engine:
         self.index_name = index_name
         self.kg_name = kg_name
         self.labels = labels
+        self.query_reranker = query_reranker
 
     def fragment(
         self,
@@ -240,7 +243,8 @@ class Engine:
                 if kept is None or kept[0].score < candidate.score:
                     found[candidate.sparql] = candidate, prompt
         prompt_of = {id(candidate): prompt for candidate, prompt in found.values()}
-        return [(c, prompt_of[id(c)]) for c in rank([c for c, _ in found.values()], cost)]
+        ordered = rank([c for c, _ in found.values()], cost, self.query_reranker)
+        return [(c, prompt_of[id(c)]) for c in ordered]
 
     def request(self, prompt: Prompt, cost: Callable[[str], float] | None = None) -> Request:
         """The generation request of a prompt: its grammar, retrieval's scores as weights on the terms, what the

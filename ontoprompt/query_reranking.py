@@ -7,6 +7,7 @@ reranker of terms is (Nogueira and Cho 2019; candidate queries were first chosen
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,13 +21,15 @@ WEIGHT = 1.0
 class QueryReranker:
     """Scores of candidates for a question. The network is made when first asked."""
 
-    def __init__(self, reranker: Reranker) -> None:
+    def __init__(self, reranker: Reranker, fingerprint: str = "") -> None:
         self._reranker = reranker
+        self.fingerprint = fingerprint
 
     @classmethod
     def load(cls, path: Path) -> QueryReranker:
         """Raises ArtifactError when the file is missing, damaged, or made for other weights of the encoder."""
-        return cls(Reranker.load(path))
+        reranker = Reranker.load(path)
+        return cls(reranker, hashlib.sha256(path.read_bytes()).hexdigest())
 
     def scores(self, question: str, queries: Sequence[str], names: Mapping[str, str]) -> dict[str, float]:
         """Query → log odds, comparable for one question only. `queries` in plain SPARQL; `names`: IRI → label. What is

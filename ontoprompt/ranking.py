@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,12 @@ from .execution import ResultSet, Value
 from .expectation import expected_answer, fits
 from .fragment import Fragment
 from .generation import Candidate
+from .query_reranking import WEIGHT
 from .validation import Issue
 
 if TYPE_CHECKING:
     from .prompts import Prompt
+    from .query_reranking import QueryReranker
     from .retrieval import Surroundings
 
 _UNUSED = 4.0
@@ -105,6 +107,7 @@ class Cost:
     """
 
     def __init__(self, question: str, fragment: Fragment, words: Heard) -> None:
+        self.question = question
         self.fragment = fragment
         self.words = words
         self.yes_no = expected_answer(question) == "yes-no"
@@ -200,9 +203,16 @@ def _signs(text: str) -> list[tuple[bool, str]]:
     return [(not before, sign or other) for before, sign, _, other in found]
 
 
-def rank(candidates: Sequence[Candidate], cost: Cost) -> tuple[Candidate, ...]:
-    """Candidates, best first: by log-probability less cost."""
-    return tuple(sorted(candidates, key=lambda c: cost(c.sparql) - c.score))
+def rank(
+    candidates: Sequence[Candidate], cost: Cost, reader: QueryReranker | None = None
+) -> tuple[Candidate, ...]:
+    """Candidates, best first: by log-probability less cost, and what a model that reads them beside the question says."""
+    fits: Mapping[str, float] = {}
+    if reader is not None and len(candidates) > 1:
+        fits = reader.scores(cost.question, [c.sparql for c in candidates], cost.fragment.names())
+    return tuple(
+        sorted(candidates, key=lambda c: cost(c.sparql) - c.score - WEIGHT * fits.get(c.sparql, 0.0))
+    )
 
 
 def with_turned(
