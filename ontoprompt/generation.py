@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from .decoding import Guide, Hypothesis, Sampling, decode
+from .decoding import Guide, Hypothesis, Sampling
 from .errors import ArtifactError, NoQueryError, UsageError
 from .evidence import in_tokens
 from .grammar import Grammar
 from .grounding import Grounded, Grounding, meaning
 from .prompts import Prompt
+from .torch_runner import decode
 
 DEFAULT_MODEL = "default"
 _DEFAULT_VARIANT = "nsql"

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from bench.grammar_fuzz import random_model
 from ontoprompt import sparql
 from ontoprompt.cli import main
-from ontoprompt.decoding import Guide, Hypothesis, decode
+from ontoprompt.decoding import Guide, Hypothesis
 from ontoprompt.entities import EntityLink
 from ontoprompt.errors import ArtifactError, NoQueryError, UsageError
 from ontoprompt.evidence import PENALTY
@@ -25,6 +25,7 @@ from ontoprompt.generation import Candidate, LoadOptions, Request, TransformersG
 from ontoprompt.grammar import Vocabulary, build_grammar
 from ontoprompt.ontology import Term
 from ontoprompt.prompts import Prompt, build_prompt
+from ontoprompt.torch_runner import decode
 
 DBO, DBR = "http://dbpedia.org/ontology/", "http://dbpedia.org/resource/"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from ontoprompt.decoding import Guide, decode
+from ontoprompt.decoding import Guide
 from ontoprompt.entities import EntityLink
 from ontoprompt.errors import ArtifactError
 from ontoprompt.fragment import Fragment, Hint, ScoredTerm
@@ -18,6 +18,7 @@ from ontoprompt.generation import Request, TransformersGenerator
 from ontoprompt.grounding import FILE, Grounded, Grounding, Meaning, meaning
 from ontoprompt.ontology import Term
 from ontoprompt.prompts import Prompt, build_prompt
+from ontoprompt.torch_runner import decode
 
 X = "http://x.org/"
 TERMS = (
