@@ -11,6 +11,7 @@ import click
 
 from . import __version__
 from .cli_synth import synth
+from .cli_train import train
 from .edge import argument_text, as_known, debugging, drop_stdout, guarded, leave, print_json
 from .errors import UsageError
 from .output import Progress
@@ -31,6 +32,7 @@ def main(debug: bool) -> None:
 
 
 main.add_command(synth)
+main.add_command(train)
 
 
 def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -362,112 +364,3 @@ def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) 
     progress("planning", 0, None)
     for line in plan(name, gpus, quantize):
         click.echo(line)
-
-
-@main.command()
-@click.argument(
-    "pairs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the checkpoint; a killed run resumes there.",
-)
-@click.option(
-    "--ontology",
-    "ontologies",
-    multiple=True,
-    metavar="FILE",
-    help="Vocabulary of the queries; may be repeated.",
-)
-@click.option(
-    "--entity-labels",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Tab-separated Wikidata identifier and label.",
-)
-@click.option(
-    "--templates", type=click.IntRange(0), default=0, help="Template pairs to add, made from the ontologies."
-)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0.05),
-    default=40.0,
-    show_default=True,
-    help="Training time, counted over resumes.",
-)
-@click.option(
-    "--steps", type=click.IntRange(1), help="A budget in steps; a killed run goes on to the same losses."
-)
-@click.option("--layers", type=click.IntRange(1, 48), default=6, show_default=True)
-@click.option("--width", type=click.IntRange(64, 4096), default=384, show_default=True)
-@click.option("--vocabulary", type=click.IntRange(400, 100_000), default=12_000, show_default=True)
-@click.option(
-    "--weight",
-    "weights",
-    multiple=True,
-    type=click.FloatRange(0),
-    help="How often each file (and the templates, last) is drawn from.",
-)
-@click.option(
-    "--index",
-    "indexes",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Index whose search finds the terms to confuse the right ones with; may be repeated.",
-)
-@click.option(
-    "--init-from",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Checkpoint of an earlier training to start from.",
-)
-@click.option("--seed", type=int, default=7, show_default=True)
-@click.option(
-    "--reranker", is_flag=True, help="Train what reads the terms found again instead; needs --index."
-)
-@guarded
-def train(
-    progress: Progress,
-    pairs: tuple[Path, ...],
-    out: Path,
-    ontologies: tuple[str, ...],
-    entity_labels: Path | None,
-    templates: int,
-    minutes: float,
-    steps: int | None,
-    layers: int,
-    width: int,
-    vocabulary: int,
-    weights: tuple[float, ...],
-    indexes: tuple[Path, ...],
-    init_from: Path | None,
-    seed: int,
-    reranker: bool,
-) -> None:
-    """Train a generator from PAIRS (JSON lines of question and sparql)."""
-    if reranker:
-        from .rerank_training import RerankConfig, train_from_pairs
-
-        record = train_from_pairs(
-            pairs, out, indexes, RerankConfig(minutes=minutes, seed=seed), weights=weights, progress=progress
-        )
-        click.echo(f"{record['file']}: {record['seen']:,} questions seen in {record['minutes']:.1f} minutes")
-        return
-    from .training import TrainConfig, train_from_files
-
-    config = TrainConfig(
-        minutes=minutes, steps=steps or 0, layers=layers, width=width, vocabulary=vocabulary, seed=seed
-    )
-    record = train_from_files(
-        pairs,
-        out,
-        config,
-        ontologies=ontologies,
-        entity_labels=entity_labels,
-        templates=templates,
-        weights=weights,
-        indexes=indexes,
-        init_from=init_from,
-        progress=progress,
-    )
-    click.echo(f"{out}: {record['seen']:,} examples seen in {record['minutes']:.1f} minutes")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -42,11 +42,12 @@ _ALIASES = "nm"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and its gold query, with the vocabulary that the query needs."""
+    """A question and its gold query; `line`: where it stands in its file, 0 when it stands in none."""
 
     question: str
     query: str
     source: str = ""
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ class SkippedPairError(Exception):
     """This pair cannot be written with symbols; the message is a countable reason."""
 
 
-def read_pairs(path: Path) -> Iterator[Pair]:
+def read_pairs(path: Path, bad: Callable[[int, str], None] | None = None) -> Iterator[Pair]:
     """Pairs from JSON lines with `question` and `sparql` (or `query`, `sparql_wikidata`).
 
-    Raises SourceError naming the file and line of what is no JSON object.
+    Raises SourceError for a file that cannot be read, and, naming file and line, for what is no JSON object. With
+    `bad` such a line is handed to it instead, by number and reason, and so is a line without a question or a query.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -82,27 +84,34 @@ def read_pairs(path: Path) -> Iterator[Pair]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise SourceError(
-                f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line."
-            ) from error
+            if bad is None:
+                raise SourceError(
+                    f"{path}, line {number}, is not JSON: {error.msg}.", "Give one JSON object per line."
+                ) from error
+            bad(number, "a line that is not JSON")
+            continue
         if not isinstance(row, dict):
-            raise SourceError(f"{path}, line {number}, is no JSON object.", "Give one JSON object per line.")
+            if bad is None:
+                raise SourceError(
+                    f"{path}, line {number}, is no JSON object.", "Give one JSON object per line."
+                )
+            bad(number, "a line that is no JSON object")
+            continue
         query = row.get("sparql") or row.get("sparql_wikidata") or row.get("query")
-        more = row.get("paraphrases")
-        asked = [
-            row.get("question"),
-            row.get("paraphrased_question"),
-            *(more if isinstance(more, list) else ()),
-        ]
-        # LC-QuAD 2.0 has empty lists and "n/a" where a question is missing.
-        for question in sorted({q for q in asked if isinstance(q, str)}):
-            if (
-                query
-                and isinstance(query, str)
-                and len(question.split()) > 2
-                and question.lower() not in ("n/a", "na")
-            ):
-                yield Pair(question, query, path.stem)
+        asked = _questions(row)
+        if query and isinstance(query, str):
+            yield from (Pair(question, query, path.stem, number) for question in asked)
+        if bad is not None and not (query and isinstance(query, str)):
+            bad(number, "a line without a query")
+        elif bad is not None and not asked:
+            bad(number, "a line without a question of three words")
+
+
+def _questions(row: Mapping[str, object]) -> list[str]:
+    """The questions of a line that say something: LC-QuAD 2.0 has empty lists and "n/a" where one is missing."""
+    more = row.get("paraphrases")
+    asked = [row.get("question"), row.get("paraphrased_question"), *(more if isinstance(more, list) else ())]
+    return sorted({q for q in asked if isinstance(q, str) and len(q.split()) > 2})
 
 
 def term_pairs(pairs: Iterable[Pair], known: Set[str]) -> Iterator[tuple[str, list[str]]]:

@@ -1,6 +1,6 @@
 """What a generator sees in training: examples drawn from pairs, each time with other distractors.
 
-The loss and the optimiser are in `training.py`; here is which terms stand beside the right ones.
+The loss and the optimiser are in `training.py` and `tuning.py`; here is which terms stand beside the right ones.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from .entities import EntityLink
+from .errors import UsageError
 from .fragment import Fragment, Hint
 from .grounding import Meaning, meaning
 from .ontology import Term
@@ -21,12 +23,14 @@ from .pairs import PreparedPair, SkippedPairError, to_prompt, to_target
 if TYPE_CHECKING:
     from .index import OntologyIndex
     from .prompts import Prompt
-    from .training import TrainConfig
+    from .training_config import TrainConfig
 
 # From few, as where a graph uses a part of its vocabulary, to as many as the benchmark's pool holds beside the right ones.
 _FEW_TERMS, _POOL_TERMS = 3, 15
 # A rival left out makes room for one further down.
 _POOL_ENTITIES, _KEPT_RIVALS, _RIVALS = 5, 0.8, 14
+# Tokens of an example for a small model; and how often one that fits is drawn for.
+_LONGEST, _TRIES = 400, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Sampler:
     `near`: question → the terms that retrieval finds for it; distractors come from there when it is
     known, for these are the terms that the model has to tell from the right ones when it is used.
     `rivals`: question → the other entities that a linker finds for it, likewise.
-    `align`: what finds words that terms stand for, as retrieval does.
+    `align`: what finds words that terms stand for, as retrieval does. `encode`: prompt and query → ids, with
+    `tokenizer` unless given. `too_long`: how many examples were drawn that were too long to be used.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Sampler:
         near: Mapping[str, Sequence[Term]] | None = None,
         align: Callable[[Fragment], tuple[Hint, ...]] | None = None,
         rivals: Mapping[str, Sequence[EntityLink]] | None = None,
+        encode: Callable[[Prompt, str], Encoded] | None = None,
     ):
         self.sets = [(weight, pairs) for weight, pairs in sets if pairs]
         self.pool = pool
@@ -74,6 +80,8 @@ class Sampler:
         self.near = near or {}
         self.rivals = rivals or {}
         self.align = align
+        self.encode = encode or partial(encode_example, tokenizer)
+        self.too_long = 0
         self.names = sorted({e.label for _, some in self.sets for p in some for e in p.entities})
         self.by_name: dict[str, list[str]] = {}
         for name in self.names:
@@ -89,29 +97,46 @@ class Sampler:
         while True:
             pairs = rng.choices([p for _, p in self.sets], [w for w, _ in self.sets])[0]
             prepared = pairs[rng.randrange(len(pairs))]
-            distractors: list[Term] = []
-            entities: list[EntityLink] = []
-            if rng.random() < self.config.pooled:
-                distractors, entities = self._pool(prepared, rng)
-            elif rng.random() < 0.25 + 0.35 * progress:
-                distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
-                if rng.random() < 0.2:
-                    entities = self._stray_entity(prepared, rng)
-            if not entities and rng.random() < self.config.other_entities:
-                entities = [*entities, *self._other_entities(prepared, rng, 1 + rng.randrange(5))]
-            prompt = to_prompt(
-                prepared,
-                self.config.variant,
-                rng=rng,
-                distractors=distractors,
-                more_entities=entities,
-                labels=self.labels,
-                align=self.align if rng.random() >= self.config.unaligned else None,
-            )
+            prompt = self.prompt(prepared, rng, progress)
             try:
-                return encode_example(self.tokenizer, prompt, to_target(prepared, prompt))
+                return self.encode(prompt, to_target(prepared, prompt))
             except SkippedPairError:
                 continue
+
+    def fitting(self, rng: Random, progress: float, limit: int) -> Encoded:
+        """An example of at most `limit` tokens: what is longer is counted and drawn again. Raises UsageError when
+        hardly any fits."""
+        for _ in range(_TRIES):
+            example = self.example(rng, progress)
+            if len(example.ids) <= limit:
+                return example
+            self.too_long += 1
+        raise UsageError(
+            f"Of {_TRIES} examples drawn none fits {limit} tokens.",
+            "Give a greater --context, a model that takes more, or the variant nsql-symbols.",
+        )
+
+    def prompt(self, prepared: PreparedPair, rng: Random, progress: float) -> Prompt:
+        """A prompt of a pair, with what `rng` draws beside the right terms and entities."""
+        distractors: list[Term] = []
+        entities: list[EntityLink] = []
+        if rng.random() < self.config.pooled:
+            distractors, entities = self._pool(prepared, rng)
+        elif rng.random() < 0.25 + 0.35 * progress:
+            distractors = self._distractors(prepared, rng, 1 + rng.randrange(self.config.max_distractors))
+            if rng.random() < 0.2:
+                entities = self._stray_entity(prepared, rng)
+        if not entities and rng.random() < self.config.other_entities:
+            entities = [*entities, *self._other_entities(prepared, rng, 1 + rng.randrange(5))]
+        return to_prompt(
+            prepared,
+            self.config.variant,
+            rng=rng,
+            distractors=distractors,
+            more_entities=entities,
+            labels=self.labels,
+            align=self.align if rng.random() >= self.config.unaligned else None,
+        )
 
     def _pool(self, prepared: PreparedPair, rng: Random) -> tuple[list[Term], list[EntityLink]]:
         """What is most easily taken for the right terms and entities, much of it at once."""
@@ -196,7 +221,9 @@ class Sampler:
             (self.example(rng, progress) for _ in range(max(8, self.config.tokens_per_batch // 90))),
             key=lambda e: len(e.ids),
         )
-        return [e for e in drawn if len(e.ids) <= 400]
+        kept = [e for e in drawn if len(e.ids) <= _LONGEST]
+        self.too_long += len(drawn) - len(kept)
+        return kept
 
 
 def nearest_terms(

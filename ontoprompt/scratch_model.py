@@ -58,21 +58,27 @@ def _start_embeddings(model: Any, tokenizer: Any) -> None:
                 weight[index] = torch.as_tensor(table[ids].mean(0)) * scale
 
 
-def save_generator(model: Any, tokenizer: Any, out: Path) -> None:
-    """A folder that `AutoModelForCausalLM` and `AutoTokenizer` load: half precision, embeddings tied."""
-    import torch
+def pretrained(tokenizer: Any) -> Any:
+    """A tokenizer as transformers knows it."""
     from transformers import PreTrainedTokenizerFast
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=END,
         eos_token=END,
         unk_token=END,
         pad_token=END,
         clean_up_tokenization_spaces=False,
-    ).save_pretrained(out)
+    )
+
+
+def save_generator(model: Any, tokenizer: Any, out: Path) -> None:
+    """A folder that `AutoModelForCausalLM` and `AutoTokenizer` load: half precision, embeddings tied."""
+    import torch
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    pretrained(tokenizer).save_pretrained(out)
     was = model.dtype
     model.to(torch.float16).save_pretrained(out)
     model.to(was)

@@ -8,7 +8,6 @@ not cover: training the adapter of an index, which is `adapting.py`.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,15 +15,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .alignment import WordScorer, aligner
 from .entities import EntityLink
 from .errors import UsageError
 from .fragment import Fragment, Hint
 from .grounding import Grounding
 from .ontology import Term
 from .pairs import Labels as Labels
-from .pairs import PreparedPair, read_pairs
-from .sampling import Encoded, Sampler, nearest_terms, rival_entities
+from .pairs import PreparedPair
+from .sampling import Encoded, Sampler
 from .scratch_model import new_model as new_model
 from .scratch_model import save_generator as save_generator
 from .symbol_tokenizer import END as END
@@ -32,11 +30,13 @@ from .symbol_tokenizer import SYMBOLS as SYMBOLS
 from .symbol_tokenizer import load_tokenizer as load_tokenizer
 from .symbol_tokenizer import make_tokenizer as make_tokenizer
 from .training_config import TrainConfig as TrainConfig
+from .training_config import rate_at
 from .training_data import PreparedSet as PreparedSet
+from .training_data import assemble, said_of, tokenizer_texts
 from .training_data import gold_labels as gold_labels
-from .training_data import made_pairs, tokenizer_texts
 from .training_data import prepare_all as prepare_all
-from .training_state import log_up_to, resume, save_state
+from .training_report import Run, write_report
+from .training_state import best_facts, best_file, log_up_to, resume, save_state
 
 
 def train_generator(
@@ -51,14 +51,16 @@ def train_generator(
     tokenizer: Any = None,
     init_from: Path | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
+    held: Sequence[PreparedPair] = (),
+    evaluate_every: int = 1000,
 ) -> dict[str, Any]:
     """Train for `config.steps`, or `config.minutes` (counted over resumes), and leave a checkpoint in `out`; returns its
     log's last line.
 
     Optimiser: AdamW with a cosine schedule over the budget spent, bfloat16 autocast. Saved now and then
-    to `out/state` and at the end, in half precision, to `out`.
+    to `out/state` and at the end, in half precision, to `out`. With `held` it is measured by these pairs every
+    `evaluate_every` steps, and the best weights are what is left.
     """
-    import torch
 
     if not any(p for _, p in sets):
         raise UsageError(
@@ -71,17 +73,13 @@ def train_generator(
         tokenizer = load_tokenizer(state_dir)
     model = new_model(config, tokenizer)
     grounding = Grounding.new(config.width)
-    decay = [p for p in (*model.parameters(), *grounding.parameters()) if p.dim() > 1]
-    other = [p for p in model.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
-        lr=config.learning_rate,
-        betas=(0.9, 0.97),
-    )
+    optimizer = _optimizer(model, grounding, config)
     step, seen, spent, running = resume(state_dir, init_from, model, grounding, optimizer)
     sampler = Sampler(sets, pool, tokenizer, config, near, align, rivals)
+    check = _Check(held, sampler, model, grounding, out, config, progress)
     last_save = spent
     log = log_up_to(out / "log.jsonl", step)
+    log_up_to(out / "evaluations.jsonl", step).close()
     record: dict[str, Any] = {"step": step, "seen": seen, "minutes": spent}
 
     def share() -> float:
@@ -90,11 +88,7 @@ def train_generator(
     model.train()
     while (done := share()) < 1.0:
         began = time.monotonic()
-        rate = (
-            config.learning_rate
-            * min(1.0, (step + 1) / config.warmup)
-            * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
-        )
+        rate = rate_at(config.learning_rate, step, config.warmup, done)
         for group in optimizer.param_groups:
             group["lr"] = rate
         # Of each step its own: what is drawn after a resumption is what would have been drawn.
@@ -117,22 +111,40 @@ def train_generator(
             if progress:
                 passed = (step, config.steps) if config.steps else (round(spent), round(config.minutes))
                 progress(f"training, loss {running:.3f}", *passed)
+        if step % evaluate_every == 0 or share() >= 1.0:
+            check(step, spent)
         if spent - last_save > config.save_minutes:
             last_save = spent
             save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent, running))
     log.close()
     save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent, running))
+    check.take_best()
     save_generator(model, tokenizer, out)
     grounding.save(out)
+    record["too_long"] = sampler.too_long
     (out / "training.json").write_text(
         json.dumps({"config": asdict(config), **record}, indent=1), encoding="utf-8"
     )
     return record
 
 
+def _optimizer(model: Any, grounding: Grounding, config: TrainConfig) -> Any:
+    import torch
+
+    decay = [p for p in (*model.parameters(), *grounding.parameters()) if p.dim() > 1]
+    other = [p for p in model.parameters() if p.dim() <= 1]
+    return torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
+        lr=config.learning_rate,
+        betas=(0.9, 0.97),
+    )
+
+
 def _step(model: Any, grounding: Grounding, optimizer: Any, examples: Sequence[Encoded]) -> float:
     """One update over the examples, in two length-sorted halves to spare padding. Returns the mean loss per token."""
     import torch
+
+    from .query_loss import grounded_loss
 
     targets = sum(len(e.ids) - e.start for e in examples)
     total = 0.0
@@ -140,32 +152,74 @@ def _step(model: Any, grounding: Grounding, optimizer: Any, examples: Sequence[E
     for part in (examples[:half], examples[half:]):
         if not part:
             continue
-        width = max(len(e.ids) for e in part)
-        ids = torch.zeros((len(part), width), dtype=torch.long)
-        wanted = torch.zeros((len(part), width), dtype=torch.bool)
-        for row, e in enumerate(part):
-            ids[row, : len(e.ids)] = torch.tensor(e.ids)
-            wanted[row, e.start : len(e.ids)] = True
-        rows = torch.arange(len(part))
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            bound = grounding.bind([e.meaning for e in part], model.config.vocab_size)
-            embedded = bound.embeddings(model.transformer.wte, ids, rows, prompts=True)
-            hidden = model.transformer(inputs_embeds=embedded).last_hidden_state
-            # Only the query's positions reach the head: it is as dear as two layers.
-            states = hidden[:, :-1][wanted[:, 1:]]
-            bound.listen(hidden)
-            pointed = bound.scores(states, rows[:, None].expand_as(ids)[:, 1:][wanted[:, 1:]])
-            logits = model.lm_head(states).index_add(1, bound.tokens, pointed[:, :-1])
-        loss = (
-            torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]], reduction="sum")
-            / targets
-        )
+            loss = grounded_loss(model, grounding, part) / targets
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_([*model.parameters(), *grounding.parameters()], 1.0)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return total
+
+
+class _Check:
+    """Measures a model by held-out pairs, and keeps its best weights; nothing where none are held out."""
+
+    def __init__(
+        self,
+        held: Sequence[PreparedPair],
+        sampler: Sampler,
+        model: Any,
+        grounding: Grounding,
+        out: Path,
+        config: TrainConfig,
+        progress: Callable[[str, int, int | None], None] | None,
+    ) -> None:
+        self.model, self.grounding, self.out, self.progress = model, grounding, out, progress
+        self.held: Any = None
+        if held:
+            from .evaluating import HeldOut, LiveGenerator
+            from .scratch_model import pretrained
+
+            self.held = HeldOut(held, sampler, config.context, config.seed)
+            self.generator = LiveGenerator(model, pretrained(sampler.tokenizer), config.variant, grounding)
+
+    def _tensors(self) -> dict[str, Any]:
+        named = {f"matrices.{name}": matrix for name, matrix in self.grounding.matrices.items()}
+        return {**dict(self.model.named_parameters()), **named}
+
+    def __call__(self, step: int, spent: float) -> None:
+        """Figures of now."""
+        if self.held is None:
+            return
+        from .evaluating import record
+
+        began = time.monotonic()
+        self.model.eval()
+        totals = self.held.measure(self.generator, self._loss, progress=self.progress)
+        self.model.train()
+        figures = totals.figures(time.monotonic() - began)
+        record(self.out, step, spent, figures, self._tensors(), self.progress)
+
+    def _loss(self, examples: Sequence[Encoded]) -> float:
+        import torch
+
+        from .query_loss import grounded_loss
+
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            return float(grounded_loss(self.model, self.grounding, examples))
+
+    def take_best(self) -> None:
+        """The best weights so far, in place of the last."""
+        if self.held is None or not best_file(self.out).is_file():
+            return
+        import torch
+        from safetensors.torch import load_file
+
+        found = load_file(best_file(self.out))
+        with torch.no_grad():
+            for name, parameter in self._tensors().items():
+                parameter.copy_(found[name])
 
 
 def train_from_files(
@@ -180,55 +234,42 @@ def train_from_files(
     indexes: Sequence[Path] = (),
     init_from: Path | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
+    held_out: int | Path = 0,
+    evaluate_every: int = 1000,
 ) -> dict[str, Any]:
     """Train from pairs files and template pairs as one more. `weights` says how often each is drawn from, in
     order, the templates last; without them it is the square root of its size. The entities to confuse the right ones
     with are those that a linker finds among all names of the pairs and of `entity_labels`. From `indexes` come the terms
-    that retrieval would show beside the right ones, and how well terms stand for words. Raises UsageError when files and weights do not fit.
+    that retrieval would show beside the right ones, and how well terms stand for words. `held_out`: how many queries
+    to keep out and measure by, or a file of pairs. Pairs that cannot be trained on are counted, and named in
+    `out`/skipped.jsonl. Raises UsageError when files and weights do not fit.
     """
-    if weights and len(weights) != len(files) + bool(templates):
-        raise UsageError(
-            f"There are {len(weights)} weights for {len(files) + bool(templates)} sets of pairs.",
-            "Give one --weight for each file, and one for the templates.",
-        )
-    labels = gold_labels(ontologies, entity_labels)
-    sets: list[tuple[float, Sequence[PreparedPair]]] = []
-    for file in files:
-        if progress:
-            progress(f"reading {file.name}", 0, None)
-        prepared = prepare_all(read_pairs(file), labels, config.variant)
-        for reason, count in prepared.skipped.most_common():
-            if progress:
-                progress(f"left out of {file.name}: {reason}", count, count)
-        sets.append((math.sqrt(len(prepared.pairs)), prepared.pairs))
-    pool = list(labels.terms.values())
-    asked = [p for _, some in sets for p in some]
-    names = {e.iri: e.label for p in asked for e in p.entities} | dict(labels.entities)
-    rivals = rival_entities(asked, names, out / "state", progress) if names and config.pooled else {}
-    if templates:
-        made = made_pairs(pool, labels, asked, templates, config.seed)
-        sets.append((math.sqrt(len(made)), made))
-    if weights:
-        sets = [(weight, pairs) for weight, (_, pairs) in zip(weights, sets, strict=True)]
-    from .index import OntologyIndex
-
-    opened = [OntologyIndex.load(i) for i in indexes]
-    near: dict[str, list[Term]] = {}
-    if opened:
-        if progress:
-            progress("searching for terms to confuse it with", 0, None)
-        near = nearest_terms([p for _, s in sets for p in s], opened)
-    align = aligner([WordScorer(index) for index in opened])
-    tokenizer = load_tokenizer(init_from) if init_from is not None else None
-    return train_generator(
-        sets,
-        pool,
-        out,
+    data = assemble(
+        files,
+        out / "state",
         config,
-        near=near,
-        align=align,
-        rivals=rivals,
-        tokenizer=tokenizer,
-        init_from=init_from,
+        ontologies=ontologies,
+        entity_labels=entity_labels,
+        templates=templates,
+        weights=weights,
+        indexes=indexes,
+        held_out=held_out,
         progress=progress,
     )
+    record = train_generator(
+        data.sets,
+        data.pool,
+        out,
+        config,
+        near=data.near,
+        align=data.align,
+        rivals=data.rivals,
+        tokenizer=load_tokenizer(init_from) if init_from is not None else None,
+        init_from=init_from,
+        progress=progress,
+        held=data.held.pairs,
+        evaluate_every=evaluate_every,
+    )
+    best = best_facts(out)
+    write_report(out, Run(asdict(config), record, best, data))
+    return {**record, "skipped": said_of(data.skipped), "best": best}

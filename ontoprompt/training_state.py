@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -81,3 +82,37 @@ def save_state(
         temporary,
     )
     temporary.replace(state_dir / "state.pt")
+
+
+def best_file(out: Path) -> Path:
+    """Where the best weights so far of a training in `out` are kept."""
+    return out / "state" / "best.safetensors"
+
+
+def keep_best(out: Path, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Weights and what they were found to be, in one file, written beside and renamed."""
+    from safetensors.torch import save_file
+
+    path = best_file(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    # Each with memory of its own: tied weights are two names of one tensor.
+    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(whole, temporary, metadata={"facts": json.dumps(facts)})
+    temporary.replace(path)
+
+
+def best_facts(out: Path) -> dict[str, Any] | None:
+    """What the best weights so far were found to be; None when nothing was evaluated yet."""
+    from safetensors import safe_open
+
+    if not best_file(out).is_file():
+        return None
+    with safe_open(best_file(out), framework="pt") as file:
+        return dict(json.loads((file.metadata() or {})["facts"]))
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a log; none when there is no log."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines if line.strip()]
