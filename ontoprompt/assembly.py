@@ -74,6 +74,7 @@ def open_engine(
         index_name=str(index_dir(settings)),
         kg_name=store.name,
         labels=labels,
+        query_reranker=open_query_reranker(settings.query_reranker),
     )
 
 

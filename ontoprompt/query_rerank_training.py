@@ -17,7 +17,8 @@ from .near_misses import NearMisses, Shaped
 from .rerank_training import RerankConfig, fit, in_batches
 from .reranking import Listed, Pieces
 
-_FEWEST = 4
+# Draws without a near miss before training is given up.
+_PATIENCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,20 @@ def train_query_reranker(
 
     def draw(rng: Random) -> Iterable[tuple[list[Listed], list[int]]]:
         drawn: list[tuple[Listed, int]] = []
-        while len(drawn) < 4 * config.batch:
+        for _ in range(_PATIENCE + 4 * config.batch):
+            if len(drawn) == 4 * config.batch:
+                break
             some = rng.choices([pairs for _, pairs in sets], [weight for weight, _ in sets])[0]
             pair = some[rng.randrange(len(some))]
             gold, others = misses.draw(pair, rng, config.misses)
-            if len(others) >= min(_FEWEST, config.misses):
+            if others:
                 question = pair.question.lower() if rng.random() < config.lower else pair.question
                 drawn.append((pieces.texts(question, [gold, *others]), 1))
+        if not drawn:
+            raise UsageError(
+                "Nothing stands beside the right queries: no near miss could be made of any pair.",
+                "Give pairs over more than one property.",
+            )
         return in_batches(drawn, config.batch)
 
     return fit(draw, out, config, start=start, progress=progress)

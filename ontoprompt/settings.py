@@ -73,6 +73,7 @@ class Settings:
     prompt: str = ""
     encoder: str = "default"
     reranker: str = "default"
+    query_reranker: str = "default"
     examples: int = 0
     top_k: int = 12
     candidates: int = 8
