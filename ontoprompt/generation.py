@@ -1,13 +1,14 @@
 """Prompts → ranked candidate queries, from a causal language model held to a grammar.
 
-`TransformersGenerator` loads any causal LM of transformers (CodeGen first), spread over devices
-by accelerate; `open_generator` picks it or a remote server by name. Compiling a grammar is done
-once per question, masking per token (`decoding`); a matcher that fails raises.
+`TransformersGenerator` loads any causal LM of transformers, spread over devices by accelerate;
+`light.LightGenerator` runs a plain CodeGen, such as the one that ships, without it; `open_generator`
+picks one of them or a remote server by name. Compiling a grammar is done once per question, masking
+per token (`decoding`); a matcher that fails raises.
 """
 
 from __future__ import annotations
 
-import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,8 @@ from .errors import ArtifactError, NoQueryError, UsageError
 from .evidence import in_tokens
 from .grammar import Grammar
 from .grounding import Grounded, Grounding, meaning
+from .loading import hub_answers as hub_answers
 from .prompts import Prompt
-from .torch_runner import decode
 
 DEFAULT_MODEL = "default"
 _DEFAULT_VARIANT = "nsql"
@@ -108,75 +109,48 @@ class LoadOptions:
     seed: int = 0
 
 
-class TransformersGenerator:
-    """A causal LM of transformers behind the `Generator` protocol.
+class ConstrainedGenerator(ABC):
+    """What all generators have in common that hold a local model to a grammar, whatever runs it.
 
-    Nothing is downloaded unless `name` is a hub name and the hub is reachable. Remote code runs
-    only when `trust_remote_code` is set.
+    `_grammar_tokenizer` is made when first used; `_pieces` are the tokens of pieces of text met so far.
     """
 
-    def __init__(self, name: str | Path, options: LoadOptions | None = None) -> None:
-        self.options = options or LoadOptions()
-        self.path, self.name = resolve_model(name)
-        self.model, self.tokenizer = _load(self.path, self.options)
-        self.variant = _trained_variant(self.path)
-        self.grounding = Grounding.load(Path(self.path))
-        self._grammar_tokenizer: Any = None
-        self._pieces: dict[str, tuple[int, ...]] = {}
+    name: str
+    variant: str
+    options: LoadOptions
+    _grammar_tokenizer: Any = None
+    _pieces: dict[str, tuple[int, ...]]
+
+    @property
+    @abstractmethod
+    def context(self) -> int:
+        """How many tokens prompt and query may have together."""
+
+    @property
+    @abstractmethod
+    def vocabulary(self) -> int:
+        """How many tokens the model knows."""
+
+    @property
+    @abstractmethod
+    def end(self) -> int:
+        """The token that ends a query."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text, none added."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens, nothing tidied."""
+
+    @abstractmethod
+    def _tokenizer_json(self) -> str:
+        """The tokenizer as the library `tokenizers` writes it."""
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""
-        return len(self.tokenizer.encode(text, add_special_tokens=False))
-
-    @property
-    def context(self) -> int:
-        """How many tokens prompt and query may have together."""
-        config = self.model.config
-        sizes = (getattr(config, name, None) for name in ("n_positions", "max_position_embeddings"))
-        return int(next((size for size in sizes if size), 2048))
-
-    def generate(self, requests: Sequence[Request], *, candidates: int = 5) -> list[tuple[Candidate, ...]]:
-        """See `Generator`. Beam search (or sampling), every step masked by the request's grammar.
-
-        Raises UsageError for a prompt that leaves no room for a query.
-        """
-        import torch
-
-        if not requests:
-            return []
-        self.tokenizer.padding_side = "left"
-        batch = self.tokenizer(
-            [r.prompt.text for r in requests],
-            return_tensors="pt",
-            padding=True,
-            add_special_tokens=False,
-            return_offsets_mapping=self.grounding is not None,
-        )
-        width = int(batch["input_ids"].shape[1])
-        guides = [self._guide(request, self.context - width, width) for request in requests]
-        device = self.model.get_input_embeddings().weight.device
-        if device.type == "meta":
-            device = torch.device("cpu")
-        options = self.options
-        hypotheses = decode(
-            self.model,
-            batch["input_ids"].to(device),
-            batch["attention_mask"].to(device),
-            guides,
-            count=candidates,
-            end=self.tokenizer.eos_token_id,
-            sampling=Sampling(options.temperature, options.seed) if options.sample else None,
-            grounded=self._grounded([r.prompt for r in requests], batch),
-        )
-        return [self._candidates(r, found) for r, found in zip(requests, hypotheses, strict=True)]
-
-    def _grounded(self, prompts: Sequence[Prompt], batch: Any) -> Grounded | None:
-        """What the prompts mean, for a model that was trained to be told."""
-        if self.grounding is None:
-            return None
-        offsets = batch["offset_mapping"].tolist()
-        meanings = [meaning(p, row, self.token_of) for p, row in zip(prompts, offsets, strict=True)]
-        return self.grounding.bind(meanings, self.model.config.vocab_size)
+        return len(self.encode(text))
 
     def _candidates(self, request: Request, hypotheses: Sequence[Hypothesis]) -> tuple[Candidate, ...]:
         """The distinct queries among hypotheses, best first as they came."""
@@ -222,18 +196,15 @@ class TransformersGenerator:
         )
 
     def _text(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)).strip()
+        return self.decode(ids).strip()
 
     def pieces(self, text: str) -> tuple[int, ...]:
         """The tokens of a piece of text that stands behind other text. Raises UsageError when they are not that text."""
         known = self._pieces.get(text)
         if known is None:
             # Some tokenizers write the start of a text differently: what stands behind an "x" is no start.
-            encode, decode = self.tokenizer.encode, self.tokenizer.decode
-            before = encode("x", add_special_tokens=False)
-            ids = encode("x" + text, add_special_tokens=False)
-            shown = decode(ids, clean_up_tokenization_spaces=False)
-            if ids[: len(before)] != before or not shown.endswith("x" + text):
+            before, ids = self.encode("x"), self.encode("x" + text)
+            if ids[: len(before)] != before or not self.decode(ids).endswith("x" + text):
                 raise UsageError(
                     f"The tokenizer of {self.name} does not give {text!r} back as it was.",
                     "Its queries cannot be held to a grammar: use a model with a byte-level tokenizer.",
@@ -249,9 +220,7 @@ class TransformersGenerator:
 
         if self._grammar_tokenizer is None:
             self._grammar_tokenizer = llguidance.LLTokenizer(
-                self.tokenizer.backend_tokenizer.to_str(),
-                n_vocab=self.model.config.vocab_size,
-                eos_token=self.tokenizer.eos_token_id,
+                self._tokenizer_json(), n_vocab=self.vocabulary, eos_token=self.end
             )
         matcher = llguidance.LLMatcher(
             self._grammar_tokenizer, llguidance.LLMatcher.grammar_from_lark(grammar)
@@ -272,6 +241,92 @@ class TransformersGenerator:
         """The token that a surface is inside a query; None when it takes several."""
         ids = self.pieces(" " + surface)
         return ids[0] if len(ids) == 1 else None
+
+
+class TransformersGenerator(ConstrainedGenerator):
+    """A causal LM of transformers behind the `Generator` protocol.
+
+    Nothing is downloaded unless `name` is a hub name and the hub is reachable. Remote code runs
+    only when `trust_remote_code` is set.
+    """
+
+    def __init__(self, name: str | Path, options: LoadOptions | None = None) -> None:
+        from .loading import load
+
+        self.options = options or LoadOptions()
+        self.path, self.name = resolve_model(name)
+        self.model, self.tokenizer = load(self.path, self.options)
+        self.variant = trained_variant(self.path)
+        self.grounding = Grounding.load(Path(self.path))
+        self._pieces = {}
+
+    @property
+    def context(self) -> int:
+        config = self.model.config
+        sizes = (getattr(config, name, None) for name in ("n_positions", "max_position_embeddings"))
+        return int(next((size for size in sizes if size), 2048))
+
+    @property
+    def vocabulary(self) -> int:
+        return int(self.model.config.vocab_size)
+
+    @property
+    def end(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+
+    def _tokenizer_json(self) -> str:
+        return str(self.tokenizer.backend_tokenizer.to_str())
+
+    def generate(self, requests: Sequence[Request], *, candidates: int = 5) -> list[tuple[Candidate, ...]]:
+        """See `Generator`. Beam search (or sampling), every step masked by the request's grammar.
+
+        Raises UsageError for a prompt that leaves no room for a query.
+        """
+        import torch
+
+        from .torch_runner import decode
+
+        if not requests:
+            return []
+        self.tokenizer.padding_side = "left"
+        batch = self.tokenizer(
+            [r.prompt.text for r in requests],
+            return_tensors="pt",
+            padding=True,
+            add_special_tokens=False,
+            return_offsets_mapping=self.grounding is not None,
+        )
+        width = int(batch["input_ids"].shape[1])
+        guides = [self._guide(request, self.context - width, width) for request in requests]
+        device = self.model.get_input_embeddings().weight.device
+        if device.type == "meta":
+            device = torch.device("cpu")
+        options = self.options
+        hypotheses = decode(
+            self.model,
+            batch["input_ids"].to(device),
+            batch["attention_mask"].to(device),
+            guides,
+            count=candidates,
+            end=self.end,
+            sampling=Sampling(options.temperature, options.seed) if options.sample else None,
+            grounded=self._grounded([r.prompt for r in requests], batch),
+        )
+        return [self._candidates(r, found) for r, found in zip(requests, hypotheses, strict=True)]
+
+    def _grounded(self, prompts: Sequence[Prompt], batch: Any) -> Grounded | None:
+        """What the prompts mean, for a model that was trained to be told."""
+        if self.grounding is None:
+            return None
+        offsets = batch["offset_mapping"].tolist()
+        meanings = [meaning(p, row, self.token_of) for p, row in zip(prompts, offsets, strict=True)]
+        return self.grounding.bind(meanings, self.vocabulary)
 
 
 def resolve_model(name: str | Path) -> tuple[str, str]:
@@ -296,7 +351,7 @@ def resolve_model(name: str | Path) -> tuple[str, str]:
     return str(name), str(name)
 
 
-def _trained_variant(path: str) -> str:
+def trained_variant(path: str) -> str:
     """The prompt variant that a checkpoint of ours was trained on, else the NSQL form."""
     import json
 
@@ -308,108 +363,18 @@ def _trained_variant(path: str) -> str:
         return _DEFAULT_VARIANT
 
 
-def _load(path: str, options: LoadOptions) -> tuple[Any, Any]:
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    local = Path(path).is_dir()
-    dtype: Any = options.dtype
-    if dtype == "auto":
-        # Half precision is slow or unsupported in many CPU kernels.
-        dtype = torch.float32 if not torch.cuda.is_available() else torch.float16
-    else:
-        dtype = getattr(torch, dtype)
-    offline = local or os.environ.get("HF_HUB_OFFLINE") == "1" or not hub_answers()
-    common = {"trust_remote_code": options.trust_remote_code, "local_files_only": offline}
-    arguments: dict[str, Any] = {"dtype": dtype, **common}
-    if options.device_map is not None:
-        arguments["device_map"] = options.device_map
-    if options.max_memory is not None:
-        arguments["max_memory"] = dict(options.max_memory)
-    if options.offload_folder is not None:
-        arguments["offload_folder"] = options.offload_folder
-    if options.quantize is not None:
-        from transformers import BitsAndBytesConfig
-
-        arguments["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=options.quantize == "4bit", load_in_8bit=options.quantize == "8bit"
-        )
-    if local:
-        _check_json(Path(path))
-    try:
-        config = AutoConfig.from_pretrained(path, **common)
-        if getattr(config, "activation_function", "") == "gelu_new":
-            # The same function in one kernel instead of eight.
-            config.activation_function = "gelu_pytorch_tanh"
-        tokenizer = AutoTokenizer.from_pretrained(path, **common)
-        model, report = AutoModelForCausalLM.from_pretrained(
-            path, config=config, output_loading_info=True, **arguments
-        )
-    # What the libraries raise for a folder that is incomplete, damaged or of another kind.
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise ArtifactError(
-            f"The model '{path}' could not be loaded: {_reason(error)}.",
-            "Check the name or folder; leave out --model for the one that ships with ontoprompt.",
-        ) from error
-    if report["missing_keys"]:
-        # They would be filled with random numbers.
-        raise ArtifactError(
-            f"The model '{path}' holds no weights for {len(report['missing_keys'])} parts of a causal language model.",
-            "It is of another kind, or its files are incomplete: name another with --model.",
-        )
-    # Nothing that a user writes may stand for a special token.
-    tokenizer.split_special_tokens = True
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model.eval(), tokenizer
-
-
-def _check_json(folder: Path) -> None:
-    """Raises ArtifactError for a file of a model that is cut off: the libraries' own words for it help nobody."""
-    import json
-
-    for file in sorted(folder.glob("*.json")):
-        try:
-            json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtifactError(
-                f"The file {file.name} of the model '{folder}' is damaged: it is not JSON.",
-                "Fetch or train the model again, or leave out --model for the one that ships with ontoprompt.",
-            ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what a library says, in one sentence without its full stop."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    if "ignore_mismatched_sizes" in lines[0]:
-        return "its weights have other shapes than its config.json says"
-    return f"it lacks {lines[0]}" if isinstance(error, KeyError) else lines[0][:200].rstrip(".")
-
-
-def hub_answers() -> bool:
-    """Whether the model hub can be reached at all: its client would try for half a minute."""
-    import socket
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies
-
-    if getproxies():
-        return True
-    hub = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    try:
-        socket.create_connection((hub.hostname, hub.port or 443), timeout=3).close()
-    except OSError:
-        return False
-    return True
+_trained_variant = trained_variant
 
 
 def open_generator(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> Generator:
-    """The generator of a name: `default`, a folder, a hub name, or `openai:URL#NAME`."""
+    """The generator of a name: `default`, a folder, a hub name, or `openai:URL#NAME`.
+
+    A plain CodeGen in a folder runs on ONNX Runtime, unless the options ask for what transformers alone does.
+    """
     if name.startswith("openai:"):
         from .chat import ChatGenerator
 
         return ChatGenerator.from_name(name)
-    return TransformersGenerator(name, options)
+    from .light import LightGenerator
+
+    return LightGenerator.open(name, options) or TransformersGenerator(name, options)

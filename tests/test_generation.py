@@ -314,6 +314,12 @@ def test_a_grammar_that_does_not_compile_is_an_error(generator: TransformersGene
         generator.matcher("start: nothing_here\n")
 
 
+def test_the_shipped_generator_runs_under_transformers_too() -> None:
+    generator = TransformersGenerator("default")
+    assert generator.model.dtype == (torch.float16 if torch.cuda.is_available() else torch.float32)
+    assert sparql.parse(ask(generator, held(prompt_of()), 6)[0].sparql).form in ("select", "ask")
+
+
 def test_a_tokenizer_that_loses_text_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "m")
     file = tmp_path / "m" / "tokenizer.json"
@@ -410,9 +416,7 @@ def test_the_shipped_generator_is_the_default() -> None:
     assert generator.name == "ontoprompt-small"
     assert generator.variant == "nsql-symbols"
     assert generator.count_tokens(" p1 e1 c1 ?a SELECT") == 5
-    assert isinstance(generator, TransformersGenerator)
-    assert generator.model.dtype == (torch.float16 if torch.cuda.is_available() else torch.float32)
-    best = ask(generator, held(prompt_of()), 6)[0]
+    ((best, *_),) = generator.generate([held(prompt_of())], candidates=6)
     assert sparql.parse(best.sparql).form in ("select", "ask")
 
 

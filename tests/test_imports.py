@@ -172,9 +172,9 @@ def test_no_module_says_anything_or_sets_logging_up_at_its_top() -> None:
 
 
 def test_modules_import_one_another_in_no_circle() -> None:
-    """But for `chat`, which `generation` opens by name inside a function, and whose candidates it makes."""
+    """But for `chat` and `light`, which `generation` opens by name inside a function, and whose candidates they make."""
     edges = {name: own(tree) - {name, "__init__"} for name, tree in MODULES.items()}
-    edges["generation"] -= {"chat"}
+    edges["generation"] -= {"chat", "light"}
     done: set[str] = set()
     while ready := {name for name, needs in edges.items() if name not in done and needs <= done}:
         done |= ready
