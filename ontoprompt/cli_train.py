@@ -23,8 +23,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 # Flags that only mean something for a model that is tuned, and those for one that is made from nothing.
 _TUNING = (
-    *("method", "variant", "batch", "micro_batch", "context", "learning_rate", "precision", "checkpointing"),
-    *("rank", "alpha", "dropout", "keep_adapter", "patience"),
+    *("method", "variant", "batch", "micro_batch", "context", "learning_rate", "warmup", "precision"),
+    *("checkpointing", "rank", "alpha", "dropout", "keep_adapter", "patience"),
 )
 _FROM_NOTHING = ("layers", "width", "vocabulary", "init_from")
 
@@ -142,6 +142,13 @@ _tuning = _flags(
         "--learning-rate",
         type=click.FloatRange(0, min_open=True),
         help="Highest rate.  [default: 5e-5 full, 2e-4 lora, 5e-4 scratch]",
+    ),
+    click.option(
+        "--warmup",
+        type=click.IntRange(1),
+        default=50,
+        show_default=True,
+        help="Steps in which the rate rises.",
     ),
     click.option(
         "--precision",
@@ -308,7 +315,17 @@ def _tuned(
     from .training_data import assemble
     from .tuning import tune
 
-    names = ("batch", "micro_batch", "context", "precision", "checkpointing", "rank", "alpha", "dropout")
+    names = (
+        "batch",
+        "micro_batch",
+        "context",
+        "warmup",
+        "precision",
+        "checkpointing",
+        "rank",
+        "alpha",
+        "dropout",
+    )
     config = TuneConfig(
         **{name: given[name] for name in (*names, "model", "method", "keep_adapter", "minutes", "seed")},
         patience=given["patience"],

@@ -1,6 +1,6 @@
 """How well a model that is being trained writes the queries of held-out pairs: loss, exact match, suite accuracy.
 
-Prompts are drawn once, with distractors as in training; queries are written greedily under the grammar. Exact match:
+Prompts are drawn once, with distractors as in training and hints as when it is asked; queries are written greedily under the grammar. Exact match:
 one canonical form; suite accuracy: no small graph tells the query from the gold one (see `witness.py`).
 """
 
@@ -90,7 +90,7 @@ class HeldOut:
         self.asked: list[tuple[PreparedPair, Prompt, Encoded]] = []
         self.dropped = 0
         for pair in pairs:
-            prompt = sampler.prompt(pair, Random(f"{seed} held {pair.pair.question}"), 1.0)
+            prompt = sampler.prompt(pair, Random(f"{seed} held {pair.pair.question}"), 1.0, as_asked=True)
             try:
                 encoded = sampler.encode(prompt, to_target(pair, prompt))
             except SkippedPairError:

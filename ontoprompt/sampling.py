@@ -116,8 +116,11 @@ class Sampler:
             "Give a greater --context, a model that takes more, or the variant nsql-symbols.",
         )
 
-    def prompt(self, prepared: PreparedPair, rng: Random, progress: float) -> Prompt:
-        """A prompt of a pair, with what `rng` draws beside the right terms and entities."""
+    def prompt(
+        self, prepared: PreparedPair, rng: Random, progress: float, *, as_asked: bool = False
+    ) -> Prompt:
+        """A prompt of a pair, with what `rng` draws beside the right terms and entities. `as_asked`: words that terms
+        stand for are always shown."""
         distractors: list[Term] = []
         entities: list[EntityLink] = []
         if rng.random() < self.config.pooled:
@@ -135,7 +138,7 @@ class Sampler:
             distractors=distractors,
             more_entities=entities,
             labels=self.labels,
-            align=self.align if rng.random() >= self.config.unaligned else None,
+            align=self.align if as_asked or rng.random() >= self.config.unaligned else None,
         )
 
     def _pool(self, prepared: PreparedPair, rng: Random) -> tuple[list[Term], list[EntityLink]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,16 @@ _STYLE: Any = {
 @dataclass(frozen=True, slots=True)
 class Run:
     """The facts of a run. `record`: its last figures; `best`: the evaluation whose weights were kept, None where
-    nothing was held out; `base`: what it started from, empty for nothing; `processes`: how many ran together."""
+    nothing was held out; `base`: what it started from, empty for nothing, and `base_files`: the SHA-256 of its files of
+    weights; `processes`: how many ran together."""
 
     settings: Mapping[str, Any]
     record: Mapping[str, Any]
     best: Mapping[str, Any] | None
     data: TrainingData
     base: str = ""
+    base_files: Mapping[str, str] = field(default_factory=dict)
     processes: int = 1
-    context: int = 0
 
 
 def write_report(out: Path, run: Run) -> None:
@@ -49,6 +51,16 @@ def write_report(out: Path, run: Run) -> None:
     if drawn:
         (out / "curves.svg").write_bytes(drawn)
     (out / "README.md").write_text(card(out.name, run, evaluations, picture=bool(drawn)), encoding="utf-8")
+
+
+def weights_of(path: str) -> dict[str, str]:
+    """The SHA-256 of the files of weights in a folder; nothing for a hub name."""
+    folder = Path(path)
+    out = {}
+    for file in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
+        with file.open("rb") as stream:
+            out[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return out
 
 
 def curves(log: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]) -> bytes:
@@ -98,9 +110,12 @@ def card(name: str, run: Run, evaluations: Sequence[Mapping[str, Any]], *, pictu
         if run.base
         else "a CodeGen model from nothing",
     }[method]
+    base = "".join(
+        f"\n\n`{name}` of the base model: SHA-256 `{sha}`." for name, sha in run.base_files.items()
+    )
     parts = [
         "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [sparql, text-to-sparql, ontoprompt]\n---",
-        f"# {name}\n\nWrites SPARQL for questions, over terms shown in a prompt of the variant `{variant}`: {origin}.",
+        f"# {name}\n\nWrites SPARQL for questions, over terms shown in a prompt of the variant `{variant}`: {origin}.{base}",
         f"## Use\n\n    ontoprompt ask --model {name} 'What is the capital of Australia?'\n\n"
         "or `AutoModelForCausalLM.from_pretrained` of transformers. Queries are held to a grammar by `ontoprompt`; written freely they may not parse.",
         _figures(run, evaluations, picture),
@@ -126,7 +141,7 @@ def _figures(run: Run, evaluations: Sequence[Mapping[str, Any]], picture: bool) 
         rows = [(row["step"], row["suite"], row["exact"], row["loss"], row["unwritten"]) for row in shown]
         text += (
             f"{run.best['n']} held-out pairs, each of another query; no pair that asks their queries or their questions "
-            "was trained on. Queries are written greedily under the grammar, to prompts with distractors as in "
+            "was trained on here (what a base model has seen is not known). Queries are written greedily under the grammar, to prompts with distractors as in "
             "training. Suite accuracy: no small graph made for the pair tells the query from the gold one. "
             f"The weights here are those of step {run.best['step']:,}, the best.\n\n"
         ) + _table(("step", "suite accuracy", "exact match", "loss", "no query"), rows)

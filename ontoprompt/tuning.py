@@ -25,7 +25,7 @@ from .query_loss import QueryLoss, bare
 from .sampling import Encoded, Sampler
 from .training_config import TrainConfig, TuneConfig, rate_at
 from .training_data import TrainingData, said_of
-from .training_report import Run, write_report
+from .training_report import Run, weights_of, write_report
 from .training_state import best_facts, best_file, log_up_to, read_log
 
 _CLIP = 1.0
@@ -126,7 +126,13 @@ class _Tuning:
         import torch
 
         path = self.out / "state" / "state.pt"
-        if not path.is_file():
+        found = float(path.is_file())
+        if self._agreed(found) != [found]:
+            raise UsageError(
+                f"The folder {self.out} does not hold the same for every process.",
+                "Give --out a folder that all machines share.",
+            )
+        if not found:
             return
         state = torch.load(path, weights_only=True, map_location="cpu")
         before = json.loads(state["made_by"])
@@ -193,7 +199,8 @@ class _Tuning:
             if log is not None and (step == 1 or step % _LOG_EVERY == 0 or over):
                 log.write(json.dumps(row) + "\n")
                 log.flush()
-                self._say(f"training, loss {self.counts.running:.3f}", step, self.config.steps or None)
+            budget = self.config.steps or None
+            self._say("training" if budget else f"training, {self.share:.0%} of the time", step, budget)
             if over or late or self.counts.spent - last_save >= self.config.save_minutes:
                 last_save = self.counts.spent
                 self._save()
@@ -315,6 +322,7 @@ class _Tuning:
             "minutes": round(self.counts.spent, 2),
             "loss": round(self.counts.running, 4),
             "too_long": self.counts.too_long,
+            "held_out_too_long": self.held.dropped,
         }
         told = {"skipped": said_of(self.data.skipped)}
         best = best_facts(self.out)
@@ -329,16 +337,30 @@ class _Tuning:
         write_report(
             self.out,
             Run(
-                settings={**asdict(self.config), "variant": self.base.variant},
+                settings=self._settings(),
                 record=last,
                 best=best,
                 data=self.data,
                 base=self.config.model,
+                base_files=weights_of(self.base.path),
                 processes=self.accelerator.num_processes,
-                context=self.base.context,
             ),
         )
         return {**last, **told, "best": best}
+
+    def _settings(self) -> dict[str, Any]:
+        """What was set, and what was taken for it where it was left open."""
+        config = self.config
+        given = {
+            **asdict(config),
+            "variant": self.base.variant,
+            "learning_rate": config.rate,
+            "context": self.base.context,
+        }
+        unused = {"minutes" if config.steps else "steps"}
+        if config.method != "lora":
+            unused |= {"rank", "alpha", "dropout", "keep_adapter"}
+        return {name: value for name, value in given.items() if name not in unused}
 
 
 def _accelerator(config: TuneConfig) -> Any:

@@ -145,3 +145,26 @@ def test_lines_that_hold_something_else_are_named_or_passed_over(tmp_path: Path)
     file.write_text(good + '["question"]\n')
     with pytest.raises(SourceError, match="line 2"):
         list(read_pairs(file))
+
+
+def test_bad_lines_are_handed_over_where_someone_takes_them(tmp_path: Path) -> None:
+    lines = [
+        '{"question": "Who directed The Shining?", "query": "ASK { ?a ?b ?c }"}',
+        "",
+        "{",
+        '"text"',
+        '{"question": "Who directed The Shining?", "sparql": 5}',
+        '{"question": ["Who"], "sparql": "ASK { ?a ?b ?c }"}',
+    ]
+    (path := tmp_path / "p.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    bad: list[tuple[int, str]] = []
+    (pair,) = read_pairs(path, bad=lambda line, why: bad.append((line, why)))
+    assert pair.line == 1
+    assert bad == [
+        (3, "a line that is not JSON"),
+        (4, "a line that is no JSON object"),
+        (5, "a line without a query"),
+        (6, "a line without a question of three words"),
+    ]
+    with pytest.raises(SourceError, match="line 3, is not JSON"):
+        list(read_pairs(path))

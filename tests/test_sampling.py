@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ontoprompt.entities import EntityLink
+from ontoprompt.errors import UsageError
 from ontoprompt.fragment import Fragment, Hint
 from ontoprompt.ontology import Ontology, Term
 from ontoprompt.pairs import Labels, Pair, PreparedPair, SkippedPairError, prepare, to_prompt, to_target
@@ -455,3 +456,17 @@ def test_rivals_are_what_a_linker_finds_beside_the_gold_and_names_that_share_a_w
         assert "http://example.org/peru" not in labels and len(links) == len(labels)
         assert all(question[e.start : e.end] == e.mention for e in links if e.start >= 0)
     assert found == rival_entities([*PAIRS, WIKIDATA], names, tmp_path)
+
+
+# --- what fits
+
+
+def test_an_example_that_fits_is_drawn_for_and_the_others_are_counted() -> None:
+    drawn = sampler(*PAIRS, config=replace(CONFIG, pooled=1.0))
+    sizes = sorted(len(drawn.example(Random(n), 1.0).ids) for n in range(40))
+    limit = sizes[10]
+    for n in range(20):
+        assert len(drawn.fitting(Random(n), 1.0, limit).ids) <= limit
+    assert drawn.too_long > 0
+    with pytest.raises(UsageError, match="none fits 5 tokens"):
+        drawn.fitting(Random(0), 1.0, 5)

@@ -28,6 +28,7 @@ from ontoprompt.training import (
     train_from_files,
     train_generator,
 )
+from ontoprompt.training_state import best_facts, best_file, read_log
 
 DBO = "http://dbpedia.org/ontology/"
 NAMES = ("capital", "mayor", "river", "lake", "owner", "architect")
@@ -201,6 +202,72 @@ def test_a_killed_run_of_steps_goes_on_to_the_same_losses(tmp_path: Path) -> Non
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole") and len(losses(tmp_path / "whole")) == 4
     first, second = ((tmp_path / f / "model.safetensors").read_bytes() for f in ("whole", "killed"))
     assert first == second
+
+
+def test_held_out_pairs_are_asked_as_it_goes_and_the_best_is_left(tmp_path: Path) -> None:
+    held = [p for p in PAIRS if "Kenya" in p.pair.question]
+    rest = [p for p in PAIRS if p not in held]
+    config = replace(TINY, steps=30, save_minutes=0.0, tokens_per_batch=360)
+
+    def train(folder: Path, stop: int | None = None) -> dict[str, Any]:
+        def progress(stage: str, done: int, total: int | None) -> None:
+            if stage.startswith("training") and done == stop:
+                raise KeyboardInterrupt
+
+        return train_generator(
+            [(1.0, rest)],
+            POOL,
+            folder,
+            config,
+            align=aligner([]),
+            progress=progress,
+            held=held,
+            evaluate_every=10,
+        )
+
+    train(tmp_path / "whole")
+    rows = read_log(tmp_path / "whole" / "evaluations.jsonl")
+    assert [(row["step"], row["n"]) for row in rows] == [(10, 6), (20, 6), (30, 6)]
+    assert rows[2]["loss"] < rows[0]["loss"] and rows[2]["unwritten"] == 0
+    best = best_facts(tmp_path / "whole")
+    assert best is not None and best["step"] == max(rows, key=_rank)["step"]
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "killed", 25)
+    train(tmp_path / "killed")
+    again = read_log(tmp_path / "killed" / "evaluations.jsonl")
+    for row in (*rows, *again):
+        row.pop("seconds"), row.pop("minutes")
+    assert again == rows
+    first, second = ((tmp_path / f / "model.safetensors").read_bytes() for f in ("whole", "killed"))
+    assert first == second
+
+
+def _rank(row: dict[str, Any]) -> tuple[float, float, float]:
+    return row["suite"], row["exact"], -row["loss"]
+
+
+def test_the_best_weights_are_put_back(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    held = [p for p in PAIRS if "Kenya" in p.pair.question]
+    config = replace(TINY, steps=2, tokens_per_batch=360)
+    train_generator([(1.0, PAIRS)], POOL, tmp_path, config, held=held, evaluate_every=1)
+    # Nothing can beat this.
+    path = best_file(tmp_path)
+    best = {name: tensor * 0 + 0.25 for name, tensor in load_file(path).items()}
+    save_file(
+        best, path, metadata={"facts": json.dumps({"step": 2, "suite": 2.0, "exact": 2.0, "loss": 0.0})}
+    )
+    train_generator([(1.0, PAIRS)], POOL, tmp_path, replace(config, steps=3), held=held, evaluate_every=1)
+    weights = load_file(tmp_path / "model.safetensors")
+    assert all(float((tensor.float() - 0.25).abs().max()) == 0 for tensor in weights.values())
+
+
+def test_examples_that_are_too_long_are_counted(tmp_path: Path) -> None:
+    longest = "!" * 500
+    (long,) = [prepare(Pair(f"What is the capital of Norway {longest}", PAIRS[0].pair.query), LABELS)]
+    record = train_generator([(1.0, (*PAIRS, long))], POOL, tmp_path, replace(TINY, steps=10))
+    assert record["too_long"] > 0
 
 
 def test_what_comes_out_is_a_checkpoint_that_writes_under_a_grammar(trained: Path) -> None:
