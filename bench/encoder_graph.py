@@ -2,8 +2,8 @@
 
     python -m bench.encoder_graph --data-folder DIR [--out ontoprompt/data/encoder]
 
-`exact.onnx` is all-MiniLM-L6-v2 in float32, `fast.onnx` the same with most products in int8; both hold no weights, which
-`ontoprompt.minilm` takes from the installed model. `fast.safetensors` holds for each int8 product the width of a step of
+`exact.onnx` is all-MiniLM-L6-v2 in float32, `fast.onnx` the same with most products in int8, `reading.onnx` what the
+rerankers run; they hold no weights, which `ontoprompt.minilm` takes from the installed model. `fast.safetensors` holds for each int8 product the width of a step of
 each input, from the largest values seen on labels of the DBpedia vocabulary and training questions of LC-QuAD 1.0, shared
 between inputs and weights (Xiao et al. 2023, SmoothQuant). The last products of the first four layers stay in float32:
 few and very large values in their inputs cost more of the ranking than int8 there saves time.
@@ -43,7 +43,8 @@ def product_names() -> list[str]:
 class _Graph:
     """An ONNX model under construction. `zeros`: weight name → the byte that stands for 0, of each int8 product."""
 
-    def __init__(self, zeros: Mapping[str, int]) -> None:
+    def __init__(self, zeros: Mapping[str, int], updated: bool = False) -> None:
+        self.updated = updated
         self.nodes: list[Any] = []
         self.inits: list[Any] = []
         self.zeros = zeros
@@ -79,9 +80,14 @@ class _Graph:
         """x Wᵀ, W (height, width), without a bias."""
         self.inputs.append(x)
         if name not in self.zeros:
-            return self.node(
+            y = self.node(
                 "FusedMatMul", [x, self.given(name, height, width)], name + ".y", domain=_OWN, transB=1
             )
+            if not self.updated:
+                return y
+            low = self.node("FusedMatMul", [x, name + ".down"], name + ".low", domain=_OWN, transB=1)
+            change = self.node("FusedMatMul", [low, name + ".up"], name + ".change", domain=_OWN, transB=1)
+            return self.node("Add", [y, change], name + ".changed")
         steps = self.node("Mul", [x, self.given(name + ".inverse", width)], name + ".steps")
         zero = self.constant(name + ".zero", np.uint8(self.zeros[name]))
         coded = self.node("QuantizeLinear", [steps, "one", zero], name + ".coded")
@@ -97,6 +103,28 @@ class _Graph:
         return self.node(
             "SkipLayerNormalization", [y, x, *arrays], prefix + "closed", domain=_OWN, epsilon=1e-12
         )
+
+
+def _layers(g: _Graph, x: str, bias: str = "") -> str:
+    """All layers upon the normalised embeddings; `bias`: what is added to attention."""
+    more = ["", bias] if bias else []
+    thirds = g.constant("thirds", np.array([WIDTH] * 3))
+    for layer in range(LAYERS):
+        prefix = f"encoder.layer.{layer}."
+        y = g.product(x, prefix + "attention.self.weight", WIDTH, 3 * WIDTH)
+        parts = [prefix + n for n in ("query", "key", "value")]
+        g.node("Split", [y, thirds], *parts, axis=-1)
+        inputs = [*parts, g.given(prefix + "attention.self.bias", 3 * WIDTH), *more]
+        y = g.node("MultiHeadAttention", inputs, prefix + "mixed", domain=_OWN, num_heads=12)
+        y = g.product(y, prefix + "attention.output.dense.weight", WIDTH, WIDTH)
+        x = g.close(y, x, prefix + "attention.output.")
+        y = g.product(x, prefix + "intermediate.dense.weight", WIDTH, INNER)
+        y = g.node(
+            "BiasGelu", [y, g.given(prefix + "intermediate.dense.bias", INNER)], prefix + "inner", domain=_OWN
+        )
+        y = g.product(y, prefix + "output.dense.weight", INNER, WIDTH)
+        x = g.close(y, x, prefix + "output.")
+    return x
 
 
 def graph(zeros: Mapping[str, int], *, taps: bool = False) -> bytes:
@@ -117,32 +145,41 @@ def graph(zeros: Mapping[str, int], *, taps: bool = False) -> bytes:
     both = g.node("Add", [words, place], "both")
     norm = [g.given(f"embeddings.LayerNorm.{n}", WIDTH) for n in ("weight", "bias")]
     x = g.node("LayerNormalization", [both, *norm], "embedded", epsilon=1e-12)
-    thirds = g.constant("thirds", np.array([WIDTH] * 3))
-    for layer in range(LAYERS):
-        prefix = f"encoder.layer.{layer}."
-        y = g.product(x, prefix + "attention.self.weight", WIDTH, 3 * WIDTH)
-        parts = [prefix + n for n in ("query", "key", "value")]
-        g.node("Split", [y, thirds], *parts, axis=-1)
-        bias = g.given(prefix + "attention.self.bias", 3 * WIDTH)
-        y = g.node("MultiHeadAttention", [*parts, bias], prefix + "mixed", domain=_OWN, num_heads=12)
-        y = g.product(y, prefix + "attention.output.dense.weight", WIDTH, WIDTH)
-        x = g.close(y, x, prefix + "attention.output.")
-        y = g.product(x, prefix + "intermediate.dense.weight", WIDTH, INNER)
-        y = g.node(
-            "BiasGelu", [y, g.given(prefix + "intermediate.dense.bias", INNER)], prefix + "inner", domain=_OWN
-        )
-        y = g.product(y, prefix + "output.dense.weight", INNER, WIDTH)
-        x = g.close(y, x, prefix + "output.")
+    x = _layers(g, x)
     out = [helper.make_tensor_value_info(x, TensorProto.FLOAT, ["texts", "tokens", WIDTH])]
     if taps:
         out += [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in g.inputs]
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])
-    versions = [helper.make_opsetid("", 17), helper.make_opsetid(_OWN, 1)]
     used = [i for i in g.inits if i.name != "one" or zeros]
-    model = helper.make_model(
-        helper.make_graph(g.nodes, "all-MiniLM-L6-v2", [ids], out, used), opset_imports=versions, ir_version=9
-    )
+    return _model(g, [ids], out, used)
+
+
+def _model(g: _Graph, ins: Sequence[Any], outs: Sequence[Any], inits: Sequence[Any]) -> bytes:
+    from onnx import helper
+
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid(_OWN, 1)]
+    made = helper.make_graph(g.nodes, "all-MiniLM-L6-v2", ins, outs, inits)
+    model = helper.make_model(made, opset_imports=versions, ir_version=9)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def reading_graph() -> bytes:
+    """The same for a cross-encoder: `x` (1, tokens, WIDTH), embedded but not normalised, `bias` (1, 1, tokens, tokens),
+    added to the attention of each to each, and for each product an update of low rank, `down` (rank, in) and `up`
+    (out, rank) → the last layer."""
+    from onnx import TensorProto, helper
+
+    g = _Graph({}, updated=True)
+    norm = [g.given(f"embeddings.LayerNorm.{n}", WIDTH) for n in ("weight", "bias")]
+    x = g.node("LayerNormalization", ["x", *norm], "embedded", epsilon=1e-12)
+    x = _layers(g, x, "bias")
+    info, f = helper.make_tensor_value_info, TensorProto.FLOAT
+    ins = [info("x", f, [1, "tokens", WIDTH]), info("bias", f, [1, 1, "tokens", "tokens"])]
+    for number, name in enumerate(product_names()):
+        rank = f"rank{number}"
+        ins += [info(name + ".down", f, [rank, None]), info(name + ".up", f, [None, rank])]
+    out = [info(x, f, [1, "tokens", WIDTH])]
+    return _model(g, ins, out, g.inits)
 
 
 def scales(texts: Sequence[str], folder: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, int]]:
@@ -202,6 +239,7 @@ def main() -> None:
     steps, zeros = scales(texts_seen(arguments.data_folder), MiniLMEncoder()._folder)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "exact.onnx").write_bytes(graph({}))
+    (arguments.out / "reading.onnx").write_bytes(reading_graph())
     (arguments.out / "fast.onnx").write_bytes(graph(zeros))
     save_file(steps, arguments.out / "fast.safetensors", metadata={"made_by": "bench.encoder_graph"})
     print(json.dumps({"int8_products": len(steps), "out": str(arguments.out)}))

@@ -51,15 +51,13 @@ class LightGenerator(ConstrainedGenerator):
     @classmethod
     def open(cls, name: str | Path, options: LoadOptions | None = None) -> LightGenerator | None:
         """The generator of a name; None when transformers must open it. Raises ArtifactError as `resolve_model` does."""
-        from safetensors import SafetensorError
-
         options = options or LoadOptions()
         path, called = resolve_model(name)
         if not Path(path).is_dir() or not _any_engine(options):
             return None
         try:
             return cls(Path(path), called, options)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        except (OSError, KeyError, TypeError, ValueError):
             return None
 
     @property

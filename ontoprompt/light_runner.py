@@ -15,6 +15,8 @@ import numpy as np
 
 from .codegen_graph import EXACT, Shape, arrays, graph, turning
 from .decoding import Guide, Hypothesis, search
+from .minilm import session
+from .tensors import mapped
 from .told import Told
 
 Array = np.ndarray[Any, Any]
@@ -29,17 +31,16 @@ _MANY = 2_000
 class Network:
     """The graph of a checkpoint with its weights in it, its table of embeddings and its head.
 
-    Raises OSError, KeyError, ValueError or SafetensorError for a folder that holds no plain CodeGen.
+    Raises OSError, KeyError or ValueError for a folder that holds no plain CodeGen.
     """
 
     def __init__(self, folder: Path, how: str = EXACT) -> None:
         import onnxruntime
-        from safetensors.numpy import load_file
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
         self.shape = _shape(config)
         self.vocabulary, self.context = int(config["vocab_size"]), int(config["n_positions"])
-        weights = load_file(folder / "model.safetensors")
+        weights = mapped(folder / "model.safetensors")
         self.table = weights["transformer.wte.weight"]
         self._head = weights.get("lm_head.weight", self.table)
         self._bias = weights["lm_head.bias"].astype(np.float32)
@@ -47,18 +48,8 @@ class Network:
         if self.table.shape != size or self._head.shape != size or self._bias.shape != size[:1]:
             raise ValueError("the head has another shape than config.json says")
         given = arrays(self.shape, weights, how)
-        options = onnxruntime.SessionOptions()
-        if sum(array.size for array in given.values()) < _SMALL:
-            options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in given.values()]
-        options.add_external_initializers(list(given), values)
-        # Values of the caller's own memory are used where they lie, so they must live as long as the session.
-        self._kept = (given, values)
-        self.session = onnxruntime.InferenceSession(
-            graph(self.shape, how), options, providers=["CPUExecutionProvider"]
-        )
+        small = sum(array.size for array in given.values()) < _SMALL
+        self.session, self._kept = session(graph(self.shape, how), given, threads=1 if small else 0)
         self.turning = [
             onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in turning(self.shape, self.context)
         ]

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ontoprompt.errors import ArtifactError
+from ontoprompt.tensors import mapped
 
 Progress = Callable[[str, int, int | None], None]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -31,8 +32,8 @@ DEFAULT_ENCODER, FAST_ENCODER = "default", "fast"
 WORD = re.compile(r"\w+")
 # What the graphs were made for.
 _SHAPE = {"num_hidden_layers": 6, "hidden_size": 384, "num_attention_heads": 12, "layer_norm_eps": 1e-12}
-_LAYERS, _WIDTH = 6, 384
-_GRAPHS = Path(__file__).parent / "data" / "encoder"
+LAYERS, _WIDTH = 6, 384
+GRAPHS = Path(__file__).parent / "data" / "encoder"
 _MAX_TOKENS = 256
 _BATCH_TOKENS = 1024
 _CHUNK = 16_384  # texts that are cut into tokens together: tokens of a million texts take gigabytes
@@ -110,31 +111,13 @@ class _Network:
     """A graph of operations with the weights of a folder in it, and that folder's tokenizer."""
 
     def __init__(self, folder: Path, fast: bool) -> None:
-        import onnxruntime
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
-        config = _read_json(folder / "config.json")
-        try:
-            if any(config[key] != value for key, value in _SHAPE.items()):
-                raise ValueError("its config.json is not that of all-MiniLM-L6-v2")
-            weights = initializers(load_file(folder / "model.safetensors"), _scales() if fast else {})
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise _damaged(folder, error) from error
+        weights = packaged_arrays(folder, fast)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(_MAX_TOKENS)
         self._tokenizer.no_padding()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
-        options.add_external_initializers(list(weights), values)
-        # Values of the caller's own memory are used where they lie, so they must live as long as the session.
-        self._kept = (weights, values)
-        self._session = onnxruntime.InferenceSession(
-            _graph(fast).read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session, self._kept = session(_graph(fast).read_bytes(), weights)
 
     def cut(self, texts: Sequence[str]) -> list[Any]:
         """Each text as tokens: `ids`, and `offsets` in characters."""
@@ -145,6 +128,36 @@ class _Network:
         """Token ids of texts of one length → the last layer, (texts, tokens, dimension)."""
         states: Vectors = self._session.run(None, {"ids": np.array(ids, np.int64)})[0]
         return states
+
+
+@cache
+def packaged_arrays(folder: Path, fast: bool = False) -> Arrays:
+    """The `initializers` of a folder's weights, shared by all that run on them. Raises ArtifactError when they are
+    missing, damaged, or another model's."""
+    config = _read_json(folder / "config.json")
+    try:
+        if any(config[key] != value for key, value in _SHAPE.items()):
+            raise ValueError("its config.json is not that of all-MiniLM-L6-v2")
+        return initializers(mapped(folder / "model.safetensors"), _scales() if fast else {})
+    except (OSError, KeyError, ValueError) as error:
+        raise _damaged(folder, error) from error
+
+
+def session(graph: bytes, arrays: Arrays, *, threads: int = 1, rarely: bool = False) -> tuple[Any, Any]:
+    """A graph ready to run with arrays in it, and what must live as long as it does. `threads`: 0 for one per core;
+    `rarely`: open sooner, and take a few milliseconds more for each run."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    if rarely:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    # Values of the caller's own memory are used where they lie.
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    options.add_external_initializers(list(arrays), values)
+    made = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return made, (arrays, values)
 
 
 def initializers(weights: Mapping[str, np.ndarray[Any, Any]], scales: Mapping[str, Vectors]) -> Arrays:
@@ -159,7 +172,7 @@ def initializers(weights: Mapping[str, np.ndarray[Any, Any]], scales: Mapping[st
         "places": places + weights["embeddings.token_type_embeddings.weight"][0],
         "embeddings.word_embeddings.weight": weights["embeddings.word_embeddings.weight"],
     }
-    for layer in range(_LAYERS):
+    for layer in range(LAYERS):
         attention = f"encoder.layer.{layer}.attention."
         for kind in ("weight", "bias"):
             parts = [weights[f"{attention}self.{name}.{kind}"] for name in ("query", "key", "value")]
@@ -231,13 +244,13 @@ def _cores() -> int:
 
 
 def _graph(fast: bool) -> Path:
-    return _GRAPHS / ("fast.onnx" if fast else "exact.onnx")
+    return GRAPHS / ("fast.onnx" if fast else "exact.onnx")
 
 
 def _scales() -> dict[str, Vectors]:
     from safetensors.numpy import load_file
 
-    scales: dict[str, Vectors] = load_file(_GRAPHS / "fast.safetensors")
+    scales: dict[str, Vectors] = load_file(GRAPHS / "fast.safetensors")
     return scales
 
 
@@ -277,7 +290,7 @@ def _told_apart_by(folder: Path, fast: bool) -> Iterator[bytes]:
         yield file.read()
     if fast:
         yield _graph(True).read_bytes()
-        yield (_GRAPHS / "fast.safetensors").read_bytes()
+        yield (GRAPHS / "fast.safetensors").read_bytes()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from ontoprompt.embedding import Vectors, folder_fingerprint, packaged_model
 from ontoprompt.errors import ArtifactError
 from ontoprompt.ontology import KINDS, Term
+from ontoprompt.reading import LINEAR, CrossEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -28,14 +28,6 @@ FORMAT = 1
 RANK = 32
 _RAW = "http://dbpedia.org/property/"
 _QUESTION_TOKENS, _TERM_TOKENS, _TEXT_TOKENS = 64, 16, 56
-_LINEAR = (
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output.dense",
-    "intermediate.dense",
-    "output.dense",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +87,6 @@ class Pieces:
         return ids
 
 
-@cache
-def half_is_fast() -> bool:
-    """Whether this processor multiplies in bfloat16, which is what the reranker was trained in; elsewhere it is
-    emulated, and slower."""
-    import torch
-
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
 def padded(lists: Sequence[Listed]) -> tuple[Any, Any, Any, Any]:
     """Tensors of several lists: question ids (n, q), term ids (n, c, t), facts (n, c, FACTS), which terms are there
     (n, c); id 0 pads."""
@@ -130,13 +112,13 @@ def padded(lists: Sequence[Listed]) -> tuple[Any, Any, Any, Any]:
 
 
 class Reranker:
-    """Scores of terms for a question. The network is made when first asked; it belongs to one encoder's weights."""
+    """Scores of terms for a question. The encoder's own weights are read when it is first asked."""
 
-    def __init__(self, weights: Mapping[str, Any], folder: Path) -> None:
+    def __init__(self, weights: Mapping[str, Vectors], folder: Path) -> None:
         self._weights = dict(weights)
         self._folder = folder
+        self._encoder = CrossEncoder(weights, folder)
         self._pieces: Pieces | None = None
-        self._network: Any = None
 
     @classmethod
     def load(cls, path: Path) -> Reranker:
@@ -145,63 +127,49 @@ class Reranker:
 
         folder = packaged_model()
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(path, framework="numpy") as file:
                 made = file.metadata() or {}
-                weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError) as error:
+                weights = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
+            if made.get("format") == str(FORMAT) and made.get("encoder") == folder_fingerprint(folder):
+                return cls(weights, folder)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise ArtifactError(
                 f"The reranker {path} cannot be read: {error}", "Install ontoprompt again."
             ) from error
-        if made.get("format") != str(FORMAT) or made.get("encoder") != folder_fingerprint(folder):
-            raise ArtifactError(
-                f"The reranker {path} was made for other weights of the encoder.", "Install ontoprompt again."
-            )
-        return cls(weights, folder)
+        raise ArtifactError(
+            f"The reranker {path} was made for other weights of the encoder.", "Install ontoprompt again."
+        )
 
     def scores(self, question: str, terms: Sequence[Term]) -> list[float]:
         """How well each term fits, in units of log odds; a term's score does not depend on the others."""
-        return self.scores_each([question], [terms])[0]
+        return self._read(self._ready().listed(question, terms)) if terms else []
 
     def scores_each(self, questions: Sequence[str], terms: Sequence[Sequence[Term]]) -> list[list[float]]:
         """`scores` of several questions, each with terms of its own."""
-        _, pieces = self._ready()
-        return [
-            self._read(pieces.listed(question, some)) if some else []
-            for question, some in zip(questions, terms, strict=True)
-        ]
+        return [self.scores(question, some) for question, some in zip(questions, terms, strict=True)]
 
     def text_scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """`scores` of texts, by a reranker that was trained on texts."""
-        _, pieces = self._ready()
-        return self._read(pieces.texts(question, texts)) if texts else []
+        return self._read(self._ready().texts(question, texts)) if texts else []
 
     def _read(self, listed: Listed) -> list[float]:
-        import torch
-
-        network, _ = self._ready()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half_is_fast()):
-            ids, named, facts, _ = padded([listed])
-            scores: list[float] = network(ids, named, facts)[0].float().tolist()
-        return scores
+        return self._encoder.scores(listed.question, listed.terms, listed.facts)
 
     @property
     def weights(self) -> dict[str, Any]:
-        """What was learned, as it is on disk, float32."""
-        return dict(self._weights)
+        """What was learned, as it is on disk, tensors of float32."""
+        import torch
 
-    def _ready(self) -> tuple[Any, Pieces]:
-        if self._network is None or self._pieces is None:
+        return {name: torch.from_numpy(array) for name, array in self._weights.items()}
+
+    def _ready(self) -> Pieces:
+        if self._pieces is None:
             self._pieces = Pieces(self._folder)
-            rank = next(len(value) for key, value in self._weights.items() if key.endswith("_down"))
-            made: Any = network(self._folder, rank)
-            made.load_state_dict(self._weights)
-            made.merge()
-            self._network = made.eval()
-        return self._network, self._pieces
+        return self._pieces
 
 
 def save_reranker(trained: Any, path: Path) -> None:
-    """What was learned, in half precision, as one safetensors file. `trained`: a network that is not merged."""
+    """What was learned, in half precision, as one safetensors file. `trained`: a network."""
     import torch
     from safetensors.torch import save_file
 
@@ -231,7 +199,7 @@ def _network_class() -> Any:
             self.frozen: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
             self.updates = torch.nn.ParameterDict()
             for layer in range(self.layers):
-                for name in _LINEAR:
+                for name in LINEAR:
                     weight = self.frozen[f"encoder.layer.{layer}.{name}.weight"]
                     key = f"{layer}.{name}".replace(".", "_")
                     down = torch.randn(rank, weight.shape[1]) / weight.shape[1] ** 0.5
@@ -241,26 +209,12 @@ def _network_class() -> Any:
             self.head = torch.nn.Linear(self.width, 1)
             self.facts = torch.nn.Linear(FACTS, 1, bias=False)
             torch.nn.init.zeros_(self.facts.weight)
-            self.merged = False
-
-        def merge(self) -> None:
-            """Add the updates to the weights: the same scores, without their cost. Not to be trained after."""
-            with torch.no_grad():
-                for layer in range(self.layers):
-                    for name in _LINEAR:
-                        key = f"{layer}.{name}".replace(".", "_")
-                        change = self.updates[key + "_up"] @ self.updates[key + "_down"]
-                        full = f"encoder.layer.{layer}.{name}.weight"
-                        self.frozen[full] = self.frozen[full] + change
-            self.merged = True
 
         def linear(self, x: torch.Tensor, layer: int, name: str) -> torch.Tensor:
             full = f"encoder.layer.{layer}.{name}"
             out = F.linear(x, self.frozen[full + ".weight"], self.frozen[full + ".bias"])
-            if not self.merged:
-                key = f"{layer}.{name}".replace(".", "_")
-                out = out + F.linear(F.linear(x, self.updates[key + "_down"]), self.updates[key + "_up"])
-            return out
+            key = f"{layer}.{name}".replace(".", "_")
+            return out + F.linear(F.linear(x, self.updates[key + "_down"]), self.updates[key + "_up"])
 
         def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
             weight, bias = self.frozen[name + ".weight"], self.frozen[name + ".bias"]
@@ -273,7 +227,7 @@ def _network_class() -> Any:
 
         def split(self, x: torch.Tensor, layer: int) -> list[torch.Tensor]:
             """Queries, keys and values, (..., tokens, heads, d)."""
-            names = _LINEAR[:3]
+            names = LINEAR[:3]
             return [self.linear(x, layer, n).view(*x.shape[:-1], self.heads, -1) for n in names]
 
         def close(self, x: torch.Tensor, mixed: torch.Tensor, layer: int) -> torch.Tensor:

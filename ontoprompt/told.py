@@ -60,7 +60,7 @@ class Told:
     def embeddings(self, table: Array, ids: Array, *, prompt: bool = False) -> Array:
         """Token ids → (tokens, width): the table's rows, and what symbols stand for. `prompt`: the ids begin with the
         prompt, whose question's words mean something too."""
-        out = table[ids].astype(np.float32) + self._read[self._columns[ids]]
+        out: Array = table[ids].astype(np.float32) + self._read[self._columns[ids]]
         if prompt:
             np.add.at(out, self._places, self._words)
         return out

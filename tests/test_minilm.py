@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench.encoder_graph import graph, product_names
+from bench.encoder_graph import graph, product_names, reading_graph
 from ontoprompt import minilm
 from ontoprompt.embedding import load_encoder
 from ontoprompt.errors import ArtifactError
@@ -91,8 +91,9 @@ def test_the_graphs_that_ship_are_those_that_the_script_makes():
     import onnx
     from safetensors.numpy import load_file
 
-    folder = minilm._GRAPHS
+    folder = minilm.GRAPHS
     assert graph({}) == (folder / "exact.onnx").read_bytes()
+    assert reading_graph() == (folder / "reading.onnx").read_bytes()
     model = onnx.load(folder / "fast.onnx", load_external_data=False)
     zeros = {
         i.name.removesuffix(".zero"): int(onnx.numpy_helper.to_array(i))

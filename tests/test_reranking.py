@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ontoprompt.embedding import load_encoder, packaged_model
+from ontoprompt.embedding import folder_fingerprint, load_encoder, packaged_model
 from ontoprompt.errors import ArtifactError, UsageError
 from ontoprompt.index import build_index
 from ontoprompt.ontology import Ontology, Term
@@ -42,6 +42,12 @@ def changed() -> Any:
             parameter.data.normal_(0, 0.02)
     made.facts.weight.data.normal_()
     return made
+
+
+def bundled_reranker() -> Path:
+    import ontoprompt
+
+    return Path(ontoprompt.__file__).parent / "data" / "reranker.safetensors"
 
 
 @pytest.fixture
@@ -83,7 +89,29 @@ def test_what_is_kept_gives_the_scores_of_what_was_trained(changed: Any, saved: 
     assert saved.stat().st_size < 1_000_000
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "other encoder"])
+@pytest.mark.parametrize("shipped", [False, True])
+def test_it_is_read_without_torch_as_the_network_reads_it(saved: Path, shipped: bool) -> None:
+    import torch
+
+    from ontoprompt.reranking import Pieces, padded
+
+    path = bundled_reranker() if shipped else saved
+    reranker, pieces = Reranker.load(path), Pieces(packaged_model())
+    rank = len(reranker.weights["updates.0_output_dense_down"])
+    trained = network(packaged_model(), rank)
+    trained.load_state_dict(reranker.weights)
+    texts = ["find the sea", "find the river that ends there, and how many there are " * 8, "x"]
+    for listed, got in (
+        (pieces.listed(QUESTION, TERMS), reranker.scores(QUESTION, TERMS)),
+        (pieces.listed("Who?", TERMS[:1]), reranker.scores("Who?", TERMS[:1])),
+        (pieces.texts(QUESTION * 9, texts), reranker.text_scores(QUESTION * 9, texts)),
+    ):
+        with torch.inference_mode():
+            questions, terms, facts, _ = padded([listed])
+            assert got == pytest.approx(trained(questions, terms, facts)[0].tolist(), abs=1e-3)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "a matrix less", "other encoder"])
 def test_a_file_that_is_no_reranker_is_refused(damage: str, changed: Any, saved: Path) -> None:
     if damage == "missing":
         saved.unlink()
@@ -92,7 +120,10 @@ def test_a_file_that_is_no_reranker_is_refused(damage: str, changed: Any, saved:
     else:
         from safetensors.torch import load_file, save_file
 
-        save_file(load_file(saved), saved, metadata={"format": "1", "encoder": "0" * 64})
+        tensors = load_file(saved)
+        fingerprint = folder_fingerprint(packaged_model()) if "less" in damage else "0" * 64
+        tensors.pop("updates.0_output_dense_up" if "less" in damage else "segment")
+        save_file(tensors, saved, metadata={"format": "1", "encoder": fingerprint})
     with pytest.raises(ArtifactError) as refused:
         Reranker.load(saved)
     assert refused.value.hint
