@@ -18,11 +18,11 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
-EXACT, FAST = "float32", "int8"
 _OWN = "com.microsoft"
 # CodeGen keeps queries, values and keys in this many blocks, one for each core that it was first trained on.
 _BLOCKS = 4
-_STORED = Path(__file__).parent / "data" / "engine"
+# Where the graph of the generator that ships lies; `bench.engine_graphs` writes it.
+STORED = Path(__file__).parent / "data" / "engine" / "codegen.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class Shape:
         return whole and self.rotary % 16 == 0 and 0 < self.rotary <= self.head
 
 
-# That of the generator that ships, whose graphs lie ready.
+# That of the generator that ships, whose graph lies ready.
 SHIPPED = Shape(layers=6, width=384, heads=8, inner=1536, rotary=32, epsilon=1e-5)
 
 
-def arrays(shape: Shape, weights: Mapping[str, Array], how: str = EXACT) -> Arrays:
-    """The arrays that the graph asks for, by name, from a checkpoint's.
+def arrays(shape: Shape, weights: Mapping[str, Array]) -> Arrays:
+    """The arrays that the graph asks for, by name, float32, from a checkpoint's; matrices are (out, in).
 
     Raises KeyError for one that is missing, ValueError for one of another shape.
     """
@@ -74,7 +74,9 @@ def arrays(shape: Shape, weights: Mapping[str, Array], how: str = EXACT) -> Arra
         first = np.concatenate([heads, taken(prefix + "mlp.fc_in.weight", inner, width)])
         mixed = taken(prefix + "attn.out_proj.weight", width, width)
         last = np.concatenate([mixed, taken(prefix + "mlp.fc_out.weight", width, inner)], axis=1)
-        out |= _matrix(prefix + "first", first, how) | _matrix(prefix + "last", last, how)
+        out[prefix + "first.weight"], out[prefix + "last.weight"] = (
+            m.astype(np.float32) for m in (first, last)
+        )
         bias = np.zeros(3 * width + inner, np.float32)
         bias[3 * width :] = taken(prefix + "mlp.fc_in.bias", inner)
         out[prefix + "first.bias"] = bias
@@ -83,17 +85,6 @@ def arrays(shape: Shape, weights: Mapping[str, Array], how: str = EXACT) -> Arra
         for name in (norm + "weight", norm + "bias"):
             out[name] = taken(name, width).astype(np.float32)
     return out
-
-
-def _matrix(name: str, weight: Array, how: str) -> Arrays:
-    """A matrix (out, in) as its product takes it: as it is, or in bytes with the width of a step of each output."""
-    matrix = weight.astype(np.float32)
-    if how == EXACT:
-        return {name + ".weight": matrix}
-    step = np.maximum(np.abs(matrix).max(1), np.float32(1e-12)) / 127
-    matrix /= step[:, None]
-    np.rint(matrix, out=matrix)
-    return {name + ".bytes": np.ascontiguousarray(matrix.T.astype(np.int8)), name + ".step": step}
 
 
 def _rows(shape: Shape) -> Array:
@@ -112,16 +103,9 @@ def turning(shape: Shape, places: int) -> tuple[Array, Array]:
     return np.cos(angles), np.sin(angles)
 
 
-def graph(shape: Shape, how: str = EXACT) -> bytes:
+def graph(shape: Shape) -> bytes:
     """The graph of a shape: the one that lies ready, or made now."""
-    if shape == SHIPPED and stored(how).is_file():
-        return stored(how).read_bytes()
-    return made(shape, how)
-
-
-def stored(how: str) -> Path:
-    """Where the graph of the generator that ships lies; `bench.engine_graphs` writes it."""
-    return _STORED / f"codegen-{how}.onnx"
+    return STORED.read_bytes() if shape == SHIPPED else made(shape)
 
 
 class _Graph:
@@ -157,21 +141,17 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, inputs, outputs, domain=domain, **options))
         return outputs[0]
 
-    def product(self, x: str, name: str, height: int, width: int, how: str) -> str:
+    def product(self, x: str, name: str, height: int, width: int) -> str:
         """x Wᵀ + bias, W (height, width)."""
         out = name + ".y"
         bias = self.given(name + ".bias", height)
-        if how == FAST:
-            inputs = [x, self.given(name + ".bytes", width, height, dtype=np.int8)]
-            inputs += [self.given(name + ".step", height), "", bias]
-            return self.node("DynamicQuantizeMatMul", inputs, out, domain=_OWN)
         matrix = self.given(name + ".weight", height, width)
         y = self.node("FusedMatMul", [x, matrix], name + ".x", domain=_OWN, transB=1)
         return self.node("Add", [y, bias], out)
 
 
-def made(shape: Shape, how: str = EXACT) -> bytes:
-    """The graph; `how`: what its products are made in.
+def made(shape: Shape) -> bytes:
+    """The graph.
 
     In: `x` (1, tokens, width), what is read; `places` (1, tokens), where each stands in its text; `cos`, `sin` (places,
     rotary / 2); `last` (1,), how many tokens have been read with these, less one, and `all`, how many; `bias` (1, 1, tokens,
@@ -199,7 +179,7 @@ def made(shape: Shape, how: str = EXACT) -> bytes:
         p = f"h.{layer}."
         norm = [g.given(f"{p}ln_1.{n}", width) for n in ("weight", "bias")]
         read = g.node("LayerNormalization", [x, *norm], p + "read", epsilon=shape.epsilon)
-        first = g.product(read, p + "first", 3 * width + shape.inner, width, how)
+        first = g.product(read, p + "first", 3 * width + shape.inner, width)
         g.node("Split", [first, "parts"], p + "qkv", p + "up", axis=-1)
         inputs = [
             p + "qkv",
@@ -220,7 +200,7 @@ def made(shape: Shape, how: str = EXACT) -> bytes:
         )  # fmt: skip
         inner = g.node("FastGelu", [p + "up"], p + "inner", domain=_OWN)
         both = g.node("Concat", [p + "mixed", inner], p + "both", axis=-1)
-        y = g.product(both, p + "last", width, width + shape.inner, how)
+        y = g.product(both, p + "last", width, width + shape.inner)
         x = g.node("Add", [x, y], p + "x")
         for kind in "kv":
             ins.append(vi(f"{kind}.{layer}", f, [1, heads, "room", head]))

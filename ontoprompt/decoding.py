@@ -112,7 +112,8 @@ def search(
     runner: Runner, guides: Sequence[Guide], *, count: int, end: int, sampling: Sampling | None = None
 ) -> list[list[Hypothesis]]:
     """Up to `count` continuations of each prompt, best first; a guide for each prompt of the runner."""
-    random = np.random.default_rng(sampling.seed if sampling else 0)
+    # Importing numpy.random takes a while, and a search draws nothing.
+    draw = _Drawing(sampling) if sampling else None
     found: list[list[Hypothesis]] = [[] for _ in guides]
     grown: _Grown = [(i, _Beam(i, guide.matcher)) for i, guide in enumerate(guides)]
     if sampling:
@@ -130,7 +131,7 @@ def search(
             logits = runner.step(rows, tokens, choices.tokens, [beam.request for beam in beams])
             rows, unread = list(range(len(beams))), 0
         scores = _log_probabilities(beams, guides, logits, choices)
-        picked = _draw(scores, sampling.temperature, random) if sampling else _best(beams, scores, 2 * count)
+        picked = draw(scores) if draw else _best(beams, scores, 2 * count)
         grown = _grow(beams, guides, picked, scores, choices, end=end, found=found, count=count)
         unread += 1
     return found
@@ -212,13 +213,19 @@ def _best(beams: Sequence[_Beam], scores: Array, most: int) -> Iterator[_Pick]:
                 yield rows[place // width], place % width, rank
 
 
-def _draw(scores: Array, temperature: float, random: np.random.Generator) -> Iterator[_Pick]:
+class _Drawing:
     """One place for each beam, at random."""
-    weights = scores.astype(np.float64) / temperature
-    weights = np.exp(weights - weights.max(1, keepdims=True)).cumsum(1)
-    drawn = random.random(len(scores)) * weights[:, -1]
-    for row, (mark, sums) in enumerate(zip(drawn, weights, strict=True)):
-        yield row, int(np.searchsorted(sums, mark, side="right")), 0
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._temperature = sampling.temperature
+        self._random = np.random.default_rng(sampling.seed)
+
+    def __call__(self, scores: Array) -> Iterator[_Pick]:
+        weights = scores.astype(np.float64) / self._temperature
+        sums = np.exp(weights - weights.max(1, keepdims=True)).cumsum(1)
+        drawn = self._random.random(len(scores)) * sums[:, -1]
+        for row, (mark, steps) in enumerate(zip(drawn, sums, strict=True)):
+            yield row, int(np.searchsorted(steps, mark, side="right")), 0
 
 
 def _grow(

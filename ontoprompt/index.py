@@ -25,7 +25,7 @@ from ontoprompt.index_folder import FolderWriter, Verified, open_folder
 from ontoprompt.index_rows import OldRows, make_rows, read_rows, rows_content
 from ontoprompt.neighbours import FILE as NEIGHBOURS
 from ontoprompt.neighbours import Neighbours
-from ontoprompt.ontology import KINDS, Ontology, Source, Term, term_from_json, term_to_json
+from ontoprompt.ontology import KINDS, Ontology, Source, Term, term_from_json, term_to_json, terms_from_json
 
 if TYPE_CHECKING:
     from ontoprompt.execution import Store
@@ -365,7 +365,7 @@ def _old_rows(out: Path, encoder: Encoder) -> OldRows:
 
 
 def _read_terms(opened: Verified) -> tuple[Term, ...]:
-    return tuple(term_from_json(line) for line in opened.read("terms.jsonl").decode("utf-8").splitlines())
+    return tuple(terms_from_json(opened.read("terms.jsonl").decode("utf-8").splitlines()))
 
 
 def _read_rows(opened: Verified, manifest: Manifest) -> Any:

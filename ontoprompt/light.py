@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .codegen_graph import EXACT
 from .generation import (
     Candidate,
     ConstrainedGenerator,
@@ -28,7 +27,7 @@ from .told import Teller
 class LightGenerator(ConstrainedGenerator):
     """A plain CodeGen behind the `Generator` protocol."""
 
-    def __init__(self, folder: Path, name: str, options: LoadOptions, how: str = EXACT) -> None:
+    def __init__(self, folder: Path, name: str, options: LoadOptions) -> None:
         """Raises what `Network` raises, ArtifactError for matrices beside it that cannot be read."""
         from tokenizers import Tokenizer
 
@@ -37,7 +36,7 @@ class LightGenerator(ConstrainedGenerator):
         state = json.loads(self._text_of_tokenizer)
         if (state["model"]["type"], state["decoder"]["type"]) != ("BPE", "ByteLevel"):
             raise ValueError("its tokenizer is no byte-level BPE")
-        self.network = Network(folder, how)
+        self.network = Network(folder)
         self._end = int(json.loads((folder / "config.json").read_text("utf-8"))["eos_token_id"])
         self._tokenizer = Tokenizer.from_str(self._text_of_tokenizer)
         # Nothing that a user writes may stand for a special token.

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .codegen_graph import EXACT, Shape, arrays, graph, turning
+from .codegen_graph import Shape, arrays, graph, turning
 from .decoding import Guide, Hypothesis, search
 from .minilm import session
 from .tensors import mapped
@@ -34,7 +34,7 @@ class Network:
     Raises OSError, KeyError or ValueError for a folder that holds no plain CodeGen.
     """
 
-    def __init__(self, folder: Path, how: str = EXACT) -> None:
+    def __init__(self, folder: Path) -> None:
         import onnxruntime
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
@@ -47,9 +47,9 @@ class Network:
         size = (self.vocabulary, self.shape.width)
         if self.table.shape != size or self._head.shape != size or self._bias.shape != size[:1]:
             raise ValueError("the head has another shape than config.json says")
-        given = arrays(self.shape, weights, how)
+        given = arrays(self.shape, weights)
         small = sum(array.size for array in given.values()) < _SMALL
-        self.session, self._kept = session(graph(self.shape, how), given, threads=1 if small else 0)
+        self.session, self._kept = session(graph(self.shape), given, threads=1 if small else 0)
         self.turning = [
             onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in turning(self.shape, self.context)
         ]

@@ -111,12 +111,8 @@ class _Network:
     """A graph of operations with the weights of a folder in it, and that folder's tokenizer."""
 
     def __init__(self, folder: Path, fast: bool) -> None:
-        from tokenizers import Tokenizer
-
         weights = packaged_arrays(folder, fast)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(_MAX_TOKENS)
-        self._tokenizer.no_padding()
+        self._tokenizer = tokenizer_of(folder)
         self._session, self._kept = session(_graph(fast).read_bytes(), weights)
 
     def cut(self, texts: Sequence[str]) -> list[Any]:
@@ -128,6 +124,17 @@ class _Network:
         """Token ids of texts of one length → the last layer, (texts, tokens, dimension)."""
         states: Vectors = self._session.run(None, {"ids": np.array(ids, np.int64)})[0]
         return states
+
+
+@cache
+def tokenizer_of(folder: Path) -> Any:
+    """The tokenizer of a folder, read once: texts are cut at 256 tokens, their end mark kept, and not padded."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(_MAX_TOKENS)
+    tokenizer.no_padding()
+    return tokenizer
 
 
 @cache

@@ -101,7 +101,6 @@ def standalone(query: str) -> str:
 def answer_text(answer: Answer, *, explain: bool = False) -> str:
     """The answer first, then what was asked, then the query; with colours when stdout is a terminal."""
     from rich.console import Console
-    from rich.syntax import Syntax
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
@@ -125,6 +124,8 @@ def answer_text(answer: Answer, *, explain: bool = False) -> str:
         line("")
         query = standalone(answer.sparql)
         if console.is_terminal:
+            from rich.syntax import Syntax
+
             console.print(Syntax(printable(query), "sparql", background_color="default", word_wrap=True))
         else:
             line(query)

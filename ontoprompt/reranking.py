@@ -18,6 +18,7 @@ import numpy as np
 
 from ontoprompt.embedding import Vectors, folder_fingerprint, packaged_model
 from ontoprompt.errors import ArtifactError
+from ontoprompt.minilm import tokenizer_of
 from ontoprompt.ontology import KINDS, Term
 from ontoprompt.reading import LINEAR, CrossEncoder
 
@@ -56,11 +57,7 @@ class Pieces:
     """Questions and terms as token ids of the encoder's vocabulary."""
 
     def __init__(self, folder: Path) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = tokenizer_of(folder)
         self._known: dict[str, list[int]] = {}
 
     def listed(self, question: str, terms: Sequence[Term]) -> Listed:

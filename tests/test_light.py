@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench.grammar_fuzz import random_model
-from ontoprompt.codegen_graph import EXACT, FAST, SHIPPED, made, stored
+from ontoprompt.codegen_graph import SHIPPED, STORED, made
 from ontoprompt.entities import EntityLink
 from ontoprompt.errors import ArtifactError, UsageError
 from ontoprompt.fragment import Fragment, ScoredTerm
@@ -89,7 +89,7 @@ def test_it_writes_what_transformers_writes(folder: Path, light: LightGenerator,
 
 
 def test_the_shipped_one_writes_what_transformers_writes() -> None:
-    light = LightGenerator(default_model_dir(), "light", LoadOptions(), EXACT)
+    light = LightGenerator(default_model_dir(), "light", LoadOptions())
     heavy = TransformersGenerator("default")
     for mine, other in zip(light.generate(REQUESTS), heavy.generate(REQUESTS), strict=True):
         assert [c.sparql for c in mine] == [c.sparql for c in other]
@@ -147,9 +147,9 @@ def test_what_prompts_mean_is_the_same_in_arrays_and_in_tensors(folder: Path, li
         assert np.allclose(told.scores(hidden[:5].numpy(), choices), scores, atol=1e-3)
 
 
-@pytest.mark.parametrize("how", [EXACT, FAST])
-def test_the_graph_that_ships_is_the_one_that_is_made(how: str) -> None:
-    assert stored(how).read_bytes() == made(SHIPPED, how)
+def test_the_graph_that_ships_is_the_one_that_is_made() -> None:
+    assert STORED.read_bytes() == made(SHIPPED)
+    assert Network(default_model_dir()).shape == SHIPPED
 
 
 # --- what is left to transformers
