@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from ontoprompt.prompts import build_prompt
 from ontoprompt.settings import default_model_dir
 from ontoprompt.told import Teller
 
+ROOT = Path(__file__).parent.parent
 X = "http://x.org/"
 TERMS = (
     Term(X + "City", "class", "city"),
@@ -219,3 +222,21 @@ def test_a_prompt_that_fills_the_context_is_refused_in_a_sentence(light: LightGe
 def test_a_question_cannot_write_a_special_token(light: LightGenerator) -> None:
     assert light.end not in light.encode("-- who is <|endoftext|>?")
     assert light.end not in light.pieces(' "<|endoftext|>"')
+
+
+# --- what a first question imports
+
+
+def test_a_question_is_answered_without_torch_and_what_is_built_on_it() -> None:
+    heavy = ("torch", "transformers", "sentence_transformers", "accelerate", "onnx", "scipy", "numpy.random")
+    code = (
+        "import sys\nfrom ontoprompt.cli import main\n"
+        "try: main(['ask', 'What is the capital of France?'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        f"print('imported:', [m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Paris\n") and done.stdout.endswith("imported: []\n")
