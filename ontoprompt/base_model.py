@@ -136,14 +136,20 @@ class ModelTokens:
         self.tokenizer = base.tokenizer
         self.grounded = base.grounding is not None
         self.variant, self.context = base.variant, base.context
-        self._before = len(self._ids("x"))
+        self._before = self._ids("x")
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def _behind(self, text: str) -> list[int]:
         # Some tokenizers write the start of a text differently: what stands behind an "x" is no start.
-        return self._ids("x" + text)[self._before :]
+        ids = self._ids("x" + text)
+        if ids[: len(self._before)] != self._before:
+            raise UsageError(
+                f"The tokenizer of this model does not keep {text[:40]!r} apart from what stands before it.",
+                "Tune a model with a byte-level tokenizer.",
+            )
+        return ids[len(self._before) :]
 
     def __call__(self, prompt: Prompt, target: str) -> Encoded:
         """The example, which ends with the model's end token."""

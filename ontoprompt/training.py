@@ -61,71 +61,111 @@ def train_generator(
     to `out/state` and at the end, in half precision, to `out`. With `held` it is measured by these pairs every
     `evaluate_every` steps, and the best weights are what is left.
     """
-
     if not any(p for _, p in sets):
         raise UsageError(
             "There is no pair to train on.", "Give a file of JSON lines with `question` and `sparql`."
         )
     out.mkdir(parents=True, exist_ok=True)
-    state_dir = out / "state"
+    if (out / "state" / "tokenizer.json").exists():
+        tokenizer = load_tokenizer(out / "state")
     tokenizer = tokenizer or make_tokenizer(tokenizer_texts(sets, pool, config), config.vocabulary)
-    if (state_dir / "tokenizer.json").exists():
-        tokenizer = load_tokenizer(state_dir)
-    model = new_model(config, tokenizer)
-    grounding = Grounding.new(config.width)
-    optimizer = _optimizer(model, grounding, config)
-    step, seen, spent, running = resume(state_dir, init_from, model, grounding, optimizer)
     sampler = Sampler(sets, pool, tokenizer, config, near, align, rivals)
-    check = _Check(held, sampler, model, grounding, out, config, progress)
-    last_save = spent
-    log = log_up_to(out / "log.jsonl", step)
-    log_up_to(out / "evaluations.jsonl", step).close()
-    record: dict[str, Any] = {"step": step, "seen": seen, "minutes": spent}
+    making = _Making(sampler, out, config, init_from, held, progress)
+    making.run(evaluate_every)
+    return making.finish()
 
-    def share() -> float:
-        return step / config.steps if config.steps else spent / config.minutes
 
-    model.train()
-    while (done := share()) < 1.0:
+class _Making:
+    """One run: a model from nothing, and how far it is."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        out: Path,
+        config: TrainConfig,
+        init_from: Path | None,
+        held: Sequence[PreparedPair],
+        progress: Callable[[str, int, int | None], None] | None,
+    ) -> None:
+        self.sampler, self.out, self.config, self.progress = sampler, out, config, progress
+        self.model = new_model(config, sampler.tokenizer)
+        self.grounding = Grounding.new(config.width)
+        self.optimizer = _optimizer(self.model, self.grounding, config)
+        self.counts = resume(out / "state", init_from, self.model, self.grounding, self.optimizer)
+        sampler.too_long = self.counts.too_long
+        self.check = _Check(held, sampler, self.model, self.grounding, out, config, progress)
+
+    @property
+    def share(self) -> float:
+        """How much of the budget is spent."""
+        counts, config = self.counts, self.config
+        return counts.step / config.steps if config.steps else counts.spent / config.minutes
+
+    def run(self, evaluate_every: int) -> None:
+        """Steps until the budget is spent, with measurements and states between them."""
+        counts = self.counts
+        log_up_to(self.out / "evaluations.jsonl", counts.step).close()
+        last_save = counts.spent
+        self.model.train()
+        with log_up_to(self.out / "log.jsonl", counts.step) as log:
+            while (done := self.share) < 1.0:
+                row = self._step(done)
+                over = self.share >= 1.0
+                if counts.step == 1 or counts.step % 25 == 0 or over:
+                    log.write(json.dumps(row) + "\n")
+                    log.flush()
+                    self._say()
+                if counts.step % evaluate_every == 0 or over:
+                    self.check(counts.step, counts.spent)
+                if counts.spent - last_save > self.config.save_minutes:
+                    last_save = counts.spent
+                    self._save()
+        self._save()
+
+    def _step(self, done: float) -> dict[str, Any]:
+        config, counts = self.config, self.counts
         began = time.monotonic()
-        rate = rate_at(config.learning_rate, step, config.warmup, done)
-        for group in optimizer.param_groups:
+        rate = rate_at(config.learning_rate, counts.step, config.warmup, done)
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
         # Of each step its own: what is drawn after a resumption is what would have been drawn.
-        examples = sampler.batch(Random(f"{config.seed} {step}"), done)
-        loss = _step(model, grounding, optimizer, examples)
-        step += 1
-        seen += len(examples)
-        running = loss if step == 1 else 0.98 * running + 0.02 * loss if running else loss
-        spent += (time.monotonic() - began) / 60
-        record = {
-            "step": step,
-            "seen": seen,
-            "minutes": round(spent, 2),
-            "loss": round(running, 4),
-            "rate": round(rate, 6),
-        }
-        if step == 1 or step % 25 == 0 or share() >= 1.0:
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            if progress:
-                passed = (step, config.steps) if config.steps else (round(spent), round(config.minutes))
-                progress(f"training, loss {running:.3f}", *passed)
-        if step % evaluate_every == 0 or share() >= 1.0:
-            check(step, spent)
-        if spent - last_save > config.save_minutes:
-            last_save = spent
-            save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent, running))
-    log.close()
-    save_state(state_dir, model, grounding, optimizer, tokenizer, (step, seen, spent, running))
-    check.take_best()
-    save_generator(model, tokenizer, out)
-    grounding.save(out)
-    record["too_long"] = sampler.too_long
-    (out / "training.json").write_text(
-        json.dumps({"config": asdict(config), **record}, indent=1), encoding="utf-8"
-    )
-    return record
+        examples = self.sampler.batch(Random(f"{config.seed} {counts.step}"), done)
+        loss = _step(self.model, self.grounding, self.optimizer, examples)
+        counts.step += 1
+        counts.seen += len(examples)
+        counts.too_long = self.sampler.too_long
+        mean = counts.running
+        counts.running = loss if counts.step == 1 else 0.98 * mean + 0.02 * loss if mean else loss
+        counts.spent += (time.monotonic() - began) / 60
+        return {**counts.row(), "rate": round(rate, 6)}
+
+    def _say(self) -> None:
+        counts, config = self.counts, self.config
+        if self.progress is not None:
+            passed = (counts.step, config.steps)
+            if not config.steps:
+                passed = round(counts.spent), round(config.minutes)
+            self.progress(f"training, loss {counts.running:.3f}", *passed)
+
+    def _save(self) -> None:
+        save_state(
+            self.out / "state",
+            self.model,
+            self.grounding,
+            self.optimizer,
+            self.sampler.tokenizer,
+            self.counts,
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """The best weights, or the last where nothing is held out, as a checkpoint; returns the last figures."""
+        self.check.take_best()
+        save_generator(self.model, self.sampler.tokenizer, self.out)
+        self.grounding.save(self.out)
+        record = {**self.counts.row(), "too_long": self.counts.too_long}
+        facts = {"config": asdict(self.config), **record}
+        (self.out / "training.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        return record
 
 
 def _optimizer(model: Any, grounding: Grounding, config: TrainConfig) -> Any:

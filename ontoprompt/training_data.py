@@ -113,11 +113,7 @@ def assemble(
     `folder` takes an index of names; `held_out`: how many queries to keep out, or a file of pairs to keep out;
     `fits`: whether a pair is short enough. Raises UsageError when files and weights do not fit, and when no pair is left.
     """
-    if weights and len(weights) != len(files) + bool(templates):
-        raise UsageError(
-            f"There are {len(weights)} weights for {len(files) + bool(templates)} sets of pairs.",
-            "Give one --weight for each file, and one for the templates.",
-        )
+    _check_weights(weights, len(files) + bool(templates))
     say = progress or (lambda stage, done, total: None)
     labels = gold_labels(ontologies, entity_labels)
     read = _read_all(
@@ -156,6 +152,14 @@ def assemble(
         held,
         len(sets[-1][1]) if templates else 0,
     )
+
+
+def _check_weights(weights: Sequence[float], sets: int) -> None:
+    if weights and len(weights) != sets:
+        raise UsageError(
+            f"There are {len(weights)} weights for {sets} sets of pairs.",
+            "Give one --weight for each file, and one for the templates.",
+        )
 
 
 _Prepared = tuple[tuple[PreparedPair, ...], list[Skipped], int]

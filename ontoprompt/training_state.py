@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,10 +12,31 @@ from .errors import ArtifactError
 from .grounding import Grounding
 
 
+@dataclass(slots=True)
+class Counts:
+    """How far a run is. `spent`: minutes of training, without evaluations; `running`: the mean loss of late; `too_long`:
+    examples that were drawn and not used."""
+
+    step: int = 0
+    seen: int = 0
+    spent: float = 0.0
+    running: float = 0.0
+    too_long: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """As it is logged."""
+        return {
+            "step": self.step,
+            "seen": self.seen,
+            "minutes": round(self.spent, 2),
+            "loss": round(self.running, 4),
+        }
+
+
 def resume(
     state_dir: Path, init_from: Path | None, model: Any, grounding: Grounding, optimizer: Any
-) -> tuple[int, int, float, float]:
-    """Steps, examples and minutes so far and the mean loss; what is there is loaded into model, grounding and optimiser."""
+) -> Counts:
+    """How far it is; what is there is loaded into model, grounding and optimiser."""
     import torch
 
     if (state_dir / "state.pt").exists():
@@ -22,8 +44,8 @@ def resume(
         model.load_state_dict(state["model"])
         grounding.copy_from(state["grounding"])
         optimizer.load_state_dict(state["optimizer"])
-        running = float(state.get("running", 0.0))
-        return int(state["step"]), int(state["seen"]), float(state["spent"]), running
+        # States of earlier versions lack some of them.
+        return Counts(**{f.name: state[f.name] for f in fields(Counts) if f.name in state})
     if init_from is not None:
         from safetensors.torch import load_file
 
@@ -37,7 +59,7 @@ def resume(
         model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
         if (before := Grounding.load(init_from)) is not None:
             grounding.copy_from(before.matrices)
-    return 0, 0, 0.0, 0.0
+    return Counts()
 
 
 def log_up_to(path: Path, step: int) -> TextIO:
@@ -60,7 +82,7 @@ def save_state(
     grounding: Grounding,
     optimizer: Any,
     tokenizer: Any,
-    counts: tuple[int, int, float, float],
+    counts: Counts,
 ) -> None:
     """Written beside and renamed, so that a kill leaves the one before."""
     import torch
@@ -68,16 +90,12 @@ def save_state(
     state_dir.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(state_dir / "tokenizer.json"))
     temporary = state_dir / "state.pt.new"
-    step, seen, spent, running = counts
     torch.save(
         {
             "model": model.state_dict(),
             "grounding": {name: matrix.detach() for name, matrix in grounding.matrices.items()},
             "optimizer": optimizer.state_dict(),
-            "step": step,
-            "seen": seen,
-            "spent": spent,
-            "running": running,
+            **asdict(counts),
         },
         temporary,
     )

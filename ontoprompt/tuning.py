@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,7 +27,7 @@ from .sampling import Encoded, Sampler
 from .training_config import TrainConfig, TuneConfig, rate_at
 from .training_data import TrainingData, said_of
 from .training_report import Run, weights_of, write_report
-from .training_state import best_facts, best_file, log_up_to, read_log
+from .training_state import Counts, best_facts, best_file, log_up_to, read_log
 
 _CLIP = 1.0
 _LOG_EVERY = 10
@@ -35,17 +36,6 @@ _FREE = frozenset(
     ("steps", "minutes", "micro_batch", "keep_adapter", "evaluate_every", "patience", "save_minutes")
 )
 _KINDS = frozenset(("NO", "MULTI_GPU", "MULTI_CPU"))
-
-
-@dataclass(slots=True)
-class _Counts:
-    """How far a run is. `spent`: minutes of training, without evaluations; `running`: the mean loss of late."""
-
-    step: int = 0
-    seen: int = 0
-    spent: float = 0.0
-    running: float = 0.0
-    too_long: int = 0
 
 
 def tune(
@@ -101,7 +91,7 @@ class _Tuning:
         ]
         optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.rate, betas=(0.9, 0.97))
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
-        self.counts = _Counts()
+        self.counts = Counts()
         self.made_by = {
             **{f.name: getattr(config, f.name) for f in fields(config) if f.name not in _FREE},
             "files": [f.sha256 for f in d.files],
@@ -146,7 +136,7 @@ class _Tuning:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.counts = _Counts(**state["counts"])
+        self.counts = Counts(**state["counts"])
 
     def _put(self, tensors: dict[str, Any]) -> None:
         import torch
@@ -248,14 +238,12 @@ class _Tuning:
         # One clock for all: processes must agree when the budget is spent.
         (took,) = self._agreed(time.monotonic() - began)
         counts.spent += took / 60
-        return {
-            "step": counts.step,
-            "seen": counts.seen,
-            "minutes": round(counts.spent, 2),
-            "loss": round(counts.running, 4),
-            "step_loss": round(mean, 6),
-            "rate": round(rate, 8),
-        }
+        if not math.isfinite(mean) and config.precision != "fp16":
+            raise UsageError(
+                f"The loss is no number any more at step {counts.step}.",
+                "Train again elsewhere with a lower --learning-rate.",
+            )
+        return {**counts.row(), "step_loss": round(mean, 6), "rate": round(rate, 8)}
 
     def _summed(self, *numbers: float) -> list[float]:
         import torch
@@ -317,10 +305,7 @@ class _Tuning:
     def finish(self) -> dict[str, Any]:
         """The best weights, or the last where nothing was evaluated, as a checkpoint with its card; in the main process."""
         last = {
-            "step": self.counts.step,
-            "seen": self.counts.seen,
-            "minutes": round(self.counts.spent, 2),
-            "loss": round(self.counts.running, 4),
+            **self.counts.row(),
             "too_long": self.counts.too_long,
             "held_out_too_long": self.held.dropped,
         }
