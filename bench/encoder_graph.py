@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ontoprompt.minilm import MiniLMEncoder, initializers
+from ontoprompt.minilm import TABLE, MiniLMEncoder, initializers
 from ontoprompt.settings import bundled
 
 HERE = Path(__file__).parent.parent / "ontoprompt" / "data" / "encoder"
@@ -128,7 +128,8 @@ def _layers(g: _Graph, x: str, bias: str = "") -> str:
 
 
 def graph(zeros: Mapping[str, int], *, taps: bool = False) -> bytes:
-    """The model: `ids` (texts, tokens) of int64, nothing padded → the last layer (texts, tokens, WIDTH).
+    """The model: `ids` (texts, tokens) of int64, nothing padded → the last layer (texts, tokens, WIDTH). In float32 the
+    table of words is handed over with each run.
 
     `taps`: the inputs of all products come out too, in the order of `product_names`.
     """
@@ -136,9 +137,9 @@ def graph(zeros: Mapping[str, int], *, taps: bool = False) -> bytes:
 
     g = _Graph(zeros)
     g.constant("one", np.float32(1))
-    words = g.node(
-        "Gather", [g.given("embeddings.word_embeddings.weight", VOCABULARY, WIDTH), "ids"], "words"
-    )
+    if zeros:
+        g.given(TABLE, VOCABULARY, WIDTH)
+    words = g.node("Gather", [TABLE, "ids"], "words")
     length = g.node("Shape", ["ids"], "length", start=1, end=2)
     first, axis = g.constant("first", np.array([0])), g.constant("axis", np.array([0]))
     place = g.node("Slice", [g.given("places", PLACES, WIDTH), first, length, axis], "place")
@@ -150,8 +151,10 @@ def graph(zeros: Mapping[str, int], *, taps: bool = False) -> bytes:
     if taps:
         out += [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in g.inputs]
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])
+    # Half of the weights are this table, which is copied when it belongs to the graph.
+    table = helper.make_tensor_value_info(TABLE, TensorProto.FLOAT, [VOCABULARY, WIDTH])
     used = [i for i in g.inits if i.name != "one" or zeros]
-    return _model(g, [ids], out, used)
+    return _model(g, [ids] if zeros else [ids, table], out, used)
 
 
 def _model(g: _Graph, ins: Sequence[Any], outs: Sequence[Any], inits: Sequence[Any]) -> bytes:
@@ -190,6 +193,7 @@ def scales(texts: Sequence[str], folder: Path) -> tuple[dict[str, np.ndarray[Any
 
     weights = initializers(load_file(folder / "model.safetensors"), {})
     options = onnxruntime.SessionOptions()
+    table = weights.pop(TABLE)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
     options.add_external_initializers(list(weights), values)
     session = onnxruntime.InferenceSession(graph({}, taps=True), options, providers=["CPUExecutionProvider"])
@@ -198,7 +202,7 @@ def scales(texts: Sequence[str], folder: Path) -> tuple[dict[str, np.ndarray[Any
     names = product_names()
     seen: list[list[np.ndarray[Any, Any]]] = [[] for _ in names]
     for text in texts:
-        _, *inputs = session.run(None, {"ids": np.array([tokenizer.encode(text).ids])})
+        _, *inputs = session.run(None, {"ids": np.array([tokenizer.encode(text).ids]), TABLE: table})
         for kept, values_seen in zip(seen, inputs, strict=True):
             kept.append(values_seen[0])
     steps, zeros = {}, {}

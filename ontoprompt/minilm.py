@@ -29,6 +29,7 @@ Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 DEFAULT_ENCODER, FAST_ENCODER = "default", "fast"
+TABLE = "embeddings.word_embeddings.weight"
 WORD = re.compile(r"\w+")
 # What the graphs were made for.
 _SHAPE = {"num_hidden_layers": 6, "hidden_size": 384, "num_attention_heads": 12, "layer_norm_eps": 1e-12}
@@ -113,7 +114,10 @@ class _Network:
     def __init__(self, folder: Path, fast: bool) -> None:
         weights = packaged_arrays(folder, fast)
         self._tokenizer = tokenizer_of(folder)
-        self._session, self._kept = session(_graph(fast).read_bytes(), weights)
+        # In float32 half of the weights are the table of words, which would be copied into the session.
+        self._given = {} if fast else {TABLE: weights[TABLE]}
+        inside = {name: array for name, array in weights.items() if name not in self._given}
+        self._session, self._kept = session(_graph(fast).read_bytes(), inside)
 
     def cut(self, texts: Sequence[str]) -> list[Any]:
         """Each text as tokens: `ids`, and `offsets` in characters."""
@@ -122,7 +126,7 @@ class _Network:
 
     def states(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Token ids of texts of one length → the last layer, (texts, tokens, dimension)."""
-        states: Vectors = self._session.run(None, {"ids": np.array(ids, np.int64)})[0]
+        states: Vectors = self._session.run(None, {"ids": np.array(ids, np.int64), **self._given})[0]
         return states
 
 
@@ -177,7 +181,7 @@ def initializers(weights: Mapping[str, np.ndarray[Any, Any]], scales: Mapping[st
     places = weights["embeddings.position_embeddings.weight"]
     out = {
         "places": places + weights["embeddings.token_type_embeddings.weight"][0],
-        "embeddings.word_embeddings.weight": weights["embeddings.word_embeddings.weight"],
+        TABLE: weights[TABLE],
     }
     for layer in range(LAYERS):
         attention = f"encoder.layer.{layer}.attention."

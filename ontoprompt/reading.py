@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .minilm import GRAPHS, LAYERS, packaged_arrays, session
+from .minilm import GRAPHS, LAYERS, TABLE, packaged_arrays, session
 
 Array = np.ndarray[Any, Any]
 # The linear layers of one layer, as the updates of each are named; the first three are one product of the graph.
@@ -38,7 +38,7 @@ def _initializers(folder: Path) -> dict[str, Array]:
 
 
 # What is looked up before the graph runs.
-_EMBEDDED = ("places", "embeddings.word_embeddings.weight")
+_EMBEDDED = ("places", TABLE)
 
 
 class CrossEncoder:
