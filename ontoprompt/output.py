@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import threading
@@ -100,37 +101,46 @@ def standalone(query: str) -> str:
 
 def answer_text(answer: Answer, *, explain: bool = False) -> str:
     """The answer first, then what was asked, then the query; with colours when stdout is a terminal."""
+    lines = [(text, "bold") for text in answer_lines(answer)]
+    lines.append(("", ""))
+    if answer.restated:
+        lines.append((f"Asked: {answer.restated}", "dim"))
+    if answer.doubtful:
+        reasons = f": {'; '.join(answer.doubts)}" if answer.doubts else ""
+        lines.append((f"This may be wrong (confidence {answer.confidence:.2f}){reasons}.", "yellow"))
+    else:
+        lines.append((f"Confidence {answer.confidence:.2f}.", "dim"))
+    lines += [("", ""), (standalone(answer.sparql), _QUERY)]
+    lines += [(text, "") for text in explain_lines(answer)] if explain else []
+    # Labels and endpoint replies are untrusted: no control characters, no markup.
+    shown = [(printable(text), style) for text, style in lines]
+    if sys.stdout is not None and (sys.stdout.isatty() or _COLOURS & os.environ.keys()):
+        return _coloured(shown)
+    # Importing rich takes longer than all that is printed.
+    return "".join(f"{text}\n" for text, _ in shown)
+
+
+# The style of what is coloured as a query; variables of the environment that make rich take any stdout for a terminal.
+_QUERY = "sparql"
+_COLOURS = frozenset(("FORCE_COLOR", "TTY_COMPATIBLE"))
+
+
+def _coloured(lines: Sequence[tuple[str, str]]) -> str:
+    """Lines in their styles, as far as stdout can show them."""
     from rich.console import Console
+    from rich.syntax import Syntax
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
-
-    def line(text: str, style: str = "") -> None:
-        # Labels and endpoint replies are untrusted: no control characters, no markup.
-        console.print(Text(printable(text), style=style))
-
     # Captured, not printed: rich would end the process in its own way when the reader has gone.
     with console.capture() as captured:
-        for text in answer_lines(answer):
-            line(text, "bold")
-        line("")
-        if answer.restated:
-            line(f"Asked: {answer.restated}", "dim")
-        if answer.doubtful:
-            reasons = f": {'; '.join(answer.doubts)}" if answer.doubts else ""
-            line(f"This may be wrong (confidence {answer.confidence:.2f}){reasons}.", "yellow")
-        else:
-            line(f"Confidence {answer.confidence:.2f}.", "dim")
-        line("")
-        query = standalone(answer.sparql)
-        if console.is_terminal:
-            from rich.syntax import Syntax
-
-            console.print(Syntax(printable(query), "sparql", background_color="default", word_wrap=True))
-        else:
-            line(query)
-        for text in explain_lines(answer) if explain else ():
-            line(text)
+        for text, style in lines:
+            if style != _QUERY:
+                console.print(Text(text, style=style))
+            elif console.is_terminal:
+                console.print(Syntax(text, _QUERY, background_color="default", word_wrap=True))
+            else:
+                console.print(Text(text))
     return captured.get()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -507,9 +508,14 @@ def killing() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def test_ctrl_c_while_the_model_loads(
-    tmp_path: Path, home: Path, graph: Path, killing: list[subprocess.Popen[str]]
+    tmp_path: Path, home: Path, graph: Path, tiny_model: Path, killing: list[subprocess.Popen[str]]
 ) -> None:
-    process = _started("ask", QUESTION, "--kg", str(graph), cwd=tmp_path, home=home)
+    # One that transformers must load, which takes long enough to be said.
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    (model / "config.json").write_text(json.dumps({**config, "rotary_dim": 4}), encoding="utf-8")
+    process = _started("ask", QUESTION, "--kg", str(graph), "--model", str(model), cwd=tmp_path, home=home)
     killing.append(process)
     assert process.stderr is not None
     first = process.stderr.readline()
