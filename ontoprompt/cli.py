@@ -64,6 +64,11 @@ def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
                 metavar="FILE|none",
                 help="What reads the terms found again. Default: the one that ships.",
             ),
+            click.option(
+                "--query-reranker",
+                metavar="FILE|none",
+                help="What reads the candidate queries again. Default: the one that ships.",
+            ),
             click.option("--top-k", type=click.IntRange(1, 40), help="Terms in the fragment."),
             click.option("--candidates", type=click.IntRange(1, 50), help="Queries to generate."),
             click.option(

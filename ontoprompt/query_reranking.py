@@ -14,8 +14,8 @@ from pathlib import Path
 from .query_words import query_words
 from .reranking import Reranker
 
-# What a unit of log odds counts beside a nat of the generator's.
-WEIGHT = 1.0
+# What a unit of log odds counts beside a nat of the generator's (bench/LOG.md).
+WEIGHT = 0.3
 
 
 class QueryReranker:
