@@ -208,8 +208,21 @@ _from_nothing = _flags(
 @click.option(
     "--reranker", is_flag=True, help="Train what reads the terms found again instead; needs --index."
 )
+@click.option(
+    "--query-reranker",
+    is_flag=True,
+    help="Train what reads candidate queries again instead: on near misses, and on what --model, or the generator that "
+    "ships, writes.",
+)
 @guarded
-def train(progress: Progress, pairs: tuple[Path, ...], out: Path, reranker: bool, **given: Any) -> None:
+def train(
+    progress: Progress,
+    pairs: tuple[Path, ...],
+    out: Path,
+    reranker: bool,
+    query_reranker: bool,
+    **given: Any,
+) -> None:
     """Train a generator from PAIRS (JSON lines of question and sparql).
 
     With --model any causal language model of transformers is tuned: all its weights, or an adapter of low rank. Without
@@ -227,6 +240,9 @@ def train(progress: Progress, pairs: tuple[Path, ...], out: Path, reranker: bool
     with contextlib.nullcontext() if main else progress.waiting():
         if reranker:
             _reranker(progress, pairs, out, given)
+            return
+        if query_reranker:
+            _query_reranker(progress, pairs, out, given)
             return
         _refuse_strays(given)
         record = (_tuned if given["model"] else _made)(progress if main else None, pairs, out, given)
@@ -357,3 +373,23 @@ def _reranker(progress: Progress, pairs: tuple[Path, ...], out: Path, given: dic
         progress=progress,
     )
     click.echo(f"{record['file']}: {record['seen']:,} questions seen in {record['minutes']:.1f} minutes")
+
+
+def _query_reranker(progress: Progress, pairs: tuple[Path, ...], out: Path, given: dict[str, Any]) -> None:
+    from .generation import open_generator
+    from .query_rerank_training import QueryRerankConfig, train_from_pairs
+
+    progress("loading the generator", 0, None)
+    record = train_from_pairs(
+        pairs,
+        out,
+        QueryRerankConfig(minutes=given["minutes"], seed=given["seed"]),
+        generator=open_generator(given["model"] or "default"),
+        start=Path(__file__).parent / "data" / "reranker.safetensors",
+        progress=progress,
+        **_shared(given),
+    )
+    click.echo(
+        f"{record['file']}: {record['seen']:,} questions seen in {record['minutes']:.1f} minutes, "
+        f"{record['candidates']:,} with a generator's candidates"
+    )

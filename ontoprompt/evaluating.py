@@ -134,7 +134,7 @@ class HeldOut:
 def _written(generator: TransformersGenerator, prompts: Sequence[Prompt]) -> list[str]:
     """The greedy query of each prompt; empty where there is none."""
     try:
-        found = generator.generate([_request(p) for p in prompts], candidates=1)
+        found = generator.generate([request_of(p) for p in prompts], candidates=1)
     except (UsageError, NoQueryError):
         if len(prompts) == 1:
             return [""]
@@ -142,7 +142,8 @@ def _written(generator: TransformersGenerator, prompts: Sequence[Prompt]) -> lis
     return [candidates[0].sparql if candidates else "" for candidates in found]
 
 
-def _request(prompt: Prompt) -> Request:
+def request_of(prompt: Prompt) -> Request:
+    """The request that a prompt is asked by: its grammar, and retrieval's scores as weights."""
     vocabulary = Vocabulary(
         classes=prompt.of("class"),
         properties=prompt.of("property", "statement"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,11 @@ from ontoprompt.assembly import open_query_reranker
 from ontoprompt.entities import EntityLink
 from ontoprompt.errors import ArtifactError, UsageError
 from ontoprompt.fragment import Fragment, ScoredTerm
-from ontoprompt.generation import Candidate
+from ontoprompt.generation import Candidate, Request
 from ontoprompt.near_misses import shaped
 from ontoprompt.ontology import Term
 from ontoprompt.pairs import Labels, Pair, prepare
-from ontoprompt.query_rerank_training import QueryRerankConfig, train_query_reranker
+from ontoprompt.query_rerank_training import QueryRerankConfig, train_from_pairs, train_query_reranker
 from ontoprompt.query_reranking import QueryReranker
 from ontoprompt.ranking import Cost, rank
 
@@ -121,3 +123,56 @@ def test_training_changes_its_mind_and_goes_on_where_it_stopped(
 def test_nothing_to_train_on(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no pair"):
         train_query_reranker([(1.0, [])], tmp_path / "x", QueryRerankConfig(minutes=0.1))
+
+
+PAIRS = [
+    ("Who directed Heat?", "SELECT ?a WHERE { dbr:Heat dbo:director ?a }"),
+    ("Who wrote Dune?", "SELECT ?a WHERE { dbr:Dune dbo:author ?a }"),
+    ("Where was Ann Lee born?", "SELECT ?a WHERE { dbr:Ann_Lee dbo:birthPlace ?a }"),
+]
+
+
+class Scribe:
+    """A generator that writes the same two queries of every prompt, and counts how often it was asked."""
+
+    name, variant = "scribe", "nsql-symbols"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def generate(self, requests: Sequence[Request], *, candidates: int = 5) -> list[tuple[Candidate, ...]]:
+        self.asked += [r.prompt.fragment.question for r in requests]
+        out = []
+        for request in requests:
+            entity, term = (
+                next(s.iri for s in request.prompt.surfaces if s.role == role)
+                for role in ("entity", "property")
+            )
+            turned = f"SELECT ?a WHERE {{ ?a <{term}> <{entity}> }}"
+            counted = f"SELECT ( COUNT ( ?a ) AS ?n ) WHERE {{ <{entity}> <{term}> ?a }}"
+            out.append((Candidate(turned, turned, -1.0), Candidate(counted, counted, -2.0)))
+        return out
+
+
+def test_what_a_generator_writes_is_kept_and_not_asked_twice(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    prefixes = "PREFIX dbo: <http://dbpedia.org/ontology/> PREFIX dbr: <http://dbpedia.org/resource/> "
+    file.write_text(
+        "".join(json.dumps({"question": q, "sparql": prefixes + text}) + "\n" for q, text in PAIRS)
+    )
+    config, scribe = QueryRerankConfig(minutes=0.02, batch=2), Scribe()
+    record = train_from_pairs([file], tmp_path / "out", config, generator=scribe)
+    assert sorted(scribe.asked) == sorted(q for q, _ in PAIRS)
+    assert record["candidates"] == 3 and record["file"].is_file()
+    kept = tmp_path / "out" / "candidates.jsonl"
+    first = dict(json.loads(line) for line in kept.read_text().splitlines())
+    assert all(len(wrong) == 2 and any(w.startswith("how many") for w in wrong) for wrong in first.values())
+    kept.write_text(kept.read_text()[:-9])  # as a kill leaves it
+    again = train_from_pairs([file], tmp_path / "out", config, generator=scribe)
+    assert len(scribe.asked) == 4 and again["candidates"] == 3
+    kept.write_text("{}\n")
+    with pytest.raises(ArtifactError, match="damaged"):
+        train_from_pairs([file], tmp_path / "out", config, generator=scribe)
