@@ -54,12 +54,14 @@ class Draft:
 
 @dataclass
 class Draw:
-    """A filling with what is drawn from it by one random generator."""
+    """A filling with what is drawn from it by one random generator. `held`: use the wordings that are kept out of
+    training (`construct_forms`), nowhere else used."""
 
     filling: Filling
     rng: Random = field(default_factory=Random)
     said: dict[str, Said] = field(default_factory=dict)
     variables: int = 0
+    held: bool = False
 
     def __post_init__(self) -> None:
         terms = self.filling.terms

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from . import set_forms, thing_forms
 from .clauses import Draft, Draw, UnfitError
+from .construct_forms import CONSTRUCTS
 
 FORMS: Mapping[str, tuple[float, Callable[[Draw], Draft]]] = {
     "list": (22, set_forms.ask_list), "count": (9, set_forms.ask_count), "any": (2, set_forms.ask_any), "attribute": (6, set_forms.ask_attribute), "table": (4, set_forms.ask_table),
@@ -18,6 +19,8 @@ FORMS: Mapping[str, tuple[float, Callable[[Draw], Draft]]] = {
     "hops-3": (3, thing_forms.ask_three_hops), "value-count": (3, thing_forms.ask_value_count), "yes-no": (6, thing_forms.ask_yes_no), "is-a": (1.5, thing_forms.ask_is_a),
     "compare": (4, thing_forms.ask_compare), "value-test": (2, thing_forms.ask_value_test), "two-values": (4, thing_forms.ask_two_values), "common": (2.5, thing_forms.ask_common),
     "value-where": (4, thing_forms.ask_value_where), "members": (1, thing_forms.ask_members),
+    # Much of what is drawn for these two does not fit together.
+    **{f"construct {name}": (5.0 if name in ("MINUS", "BIND") else 1.5, ask) for name, ask in CONSTRUCTS.items()},
 }  # fmt: skip
 _NAMES = tuple(FORMS)
 _WEIGHTS = tuple(weight for weight, _ in FORMS.values())
