@@ -20,8 +20,8 @@ from bench.writing import Writer
 from ontoprompt.alignment import WordScorer, aligner
 from ontoprompt.entities import LocalLinker
 from ontoprompt.errors import QueryError
-from ontoprompt.generation import Generator
 from ontoprompt.fillings import MADE_UP
+from ontoprompt.generation import Generator
 from ontoprompt.index import OntologyIndex, build_index
 from ontoprompt.made_names import made_name
 from ontoprompt.ontology import Ontology, local_name, term_to_json
