@@ -10,6 +10,7 @@ from .clause_kinds import KINDS, clause
 from .clauses import Clause, Draft, Draw, UnfitError, to_one
 from .phrases import singular
 
+_DBPEDIA = "http://dbpedia.org/"
 _TOP = ("highest", "largest", "greatest")
 _LOW = ("lowest", "smallest")
 _LISTS = (
@@ -82,12 +83,16 @@ def ask_list(d: Draw) -> Draft:
 
 def ask_count(d: Draw) -> Draft:
     s = _set(d)
-    return _made(
-        "count",
-        s,
-        _of_set(d, s, _COUNT_MODS, _COUNTS),
-        f"SELECT (COUNT(DISTINCT ?a) AS ?n) WHERE {{ {s.where}}}",
-    )
+    made, tag = _counted(d, s, "?a")
+    return _made("count", s, _of_set(d, s, _COUNT_MODS, _COUNTS), f"{made} WHERE {{ {s.where}}}", tag=tag)
+
+
+def _counted(d: Draw, s: _Set, variable: str) -> tuple[str, str]:
+    """The head of a count. Questions over DBpedia have theirs as LC-QuAD 1.0 writes it, one in two: elsewhere the same
+    words with two queries would only confuse."""
+    if any(iri.startswith(_DBPEDIA) for iri in s.terms) and d.chance(0.5):
+        return f"SELECT DISTINCT (COUNT({variable}) AS ?n)", ":distinct-row"
+    return f"SELECT (COUNT(DISTINCT {variable}) AS ?n)", ""
 
 
 def ask_any(d: Draw) -> Draft:
@@ -110,6 +115,11 @@ def ask_attribute(d: Draw) -> Draft:
     question = d.pick(said.of).replace("{x}", f"the {s.plural()}")
     if "'s " in question:
         question = f"the {said.nouns} of the {s.plural()}"
+    if d.chance(0.2) and not d.verbal(q):
+        n, c = said.nouns, s.plural()
+        asked = d.pick((f"how many {n} do the {c} have?", f"count the {n} of the {c}", f"what is the number of {n} of the {c}?"))  # fmt: skip
+        made, tag = _counted(d, s, "?x")
+        return _made("attribute", s, asked, f"{made} WHERE {{ {s.where}?a <{q}> ?x }}", (q,), f"-count{tag}")
     who = "who" if said.person else "what"
     question = d.pick(
         (f"{who} are {question}?", f"list {question}", f"give me {question}", f"show {question}")

@@ -17,7 +17,7 @@ from ontoprompt.cli import main
 from ontoprompt.errors import ArtifactError, SourceError, UsageError
 from ontoprompt.fillings import Filling, invented
 from ontoprompt.nspm import read_templates
-from ontoprompt.ontology import load_ontology
+from ontoprompt.ontology import Ontology, Term, load_ontology
 from ontoprompt.phrases import article, plural, say, singular, spoken
 from ontoprompt.settings import bundled, default_graph
 from ontoprompt.sparql import check_read_only, parse
@@ -65,6 +65,22 @@ def test_all_constructs_are_made() -> None:
     assert {word for word in wanted.split("|") if word not in text} == set()
     assert re.search(r">[+]", text)
     assert re.search(r">\|<", text)
+
+
+def test_counts_over_dbpedia_have_the_form_of_its_questions_too() -> None:
+    kinds = [Term(f"http://dbpedia.org/ontology/{name}", "class", name.lower()) for name in ("Film", "City")]
+    links = [
+        Term(f"http://dbpedia.org/ontology/{name}", "object_property", name, domain=(kinds[0].iri,))
+        for name in ("maker", "origin", "studio")
+    ]
+    made_here = made(invented(Ontology((*kinds, *links))), 800)
+    counts = [row["sparql"] for row in made_here if row["form"] in ("count", "attribute")]
+    assert any("SELECT DISTINCT (COUNT(?a)" in query for query in counts)
+    assert any("SELECT (COUNT(DISTINCT ?x)" in query for query in counts)
+
+
+def test_counts_elsewhere_have_one_form(filling: Filling) -> None:
+    assert not any("SELECT DISTINCT (COUNT" in row["sparql"] for row in made(filling))
 
 
 def test_entities_stand_where_the_question_names_them(filling: Filling) -> None:
@@ -153,8 +169,6 @@ def test_words() -> None:
 
 
 def test_phrases_follow_the_form_of_the_label(filling: Filling) -> None:
-    from ontoprompt.ontology import Term
-
     def said(label: str) -> Any:
         return say(Term("http://x.org/p", "object_property", label), {})
 
