@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.links import Linked
 from bench.runs import Cache
 from ontoprompt.errors import UsageError
+from ontoprompt.evaluating import request_of
 from ontoprompt.generation import Request, term_weights
-from ontoprompt.grammar import Vocabulary, build_grammar
 from ontoprompt.prompts import Example, Prompt, build_prompt
 from ontoprompt.ranking import Cost, rank
 
@@ -159,15 +159,7 @@ class Writer:
     def _request(self, prompt: Prompt, cost: Cost | None) -> Request:
         if not self.constrained:
             return Request(prompt)
-        vocabulary = Vocabulary(
-            classes=prompt.of("class"),
-            properties=prompt.of("property", "statement"),
-            entities=prompt.of("entity"),
-            literals=prompt.of("literal"),
-            strings=prompt.of("string"),
-            counts=prompt.of("literal"),
-        )
-        return Request(prompt, build_grammar(vocabulary), term_weights(prompt), cost=cost)
+        return replace(request_of(prompt), cost=cost)
 
 
 class Nearest:
