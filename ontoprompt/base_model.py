@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ArtifactError, UsageError
-from .generation import _trained_variant as trained_variant
-from .generation import hub_answers, resolve_model
+from .generation import hub_answers, resolve_model, trained_variant
 from .grounding import FILE, Grounding, Meaning, meaning
 from .pairs import PreparedPair, to_prompt, to_target
 from .prompts import Prompt

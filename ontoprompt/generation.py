@@ -363,9 +363,6 @@ def trained_variant(path: str) -> str:
         return _DEFAULT_VARIANT
 
 
-_trained_variant = trained_variant
-
-
 def open_generator(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> Generator:
     """The generator of a name: `default`, a folder, a hub name, or `openai:URL#NAME`.
 

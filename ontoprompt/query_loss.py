@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
-
-import torch
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from .grounding import Grounding
 from .sampling import Encoded
 
+if TYPE_CHECKING:
+    import torch
 
-class QueryLoss(torch.nn.Module):
-    """A causal model, and what grounds it, as one module that maps examples to the summed loss of their queries."""
 
-    def __init__(
-        self, model: Any, grounding: Grounding | None = None, *, train_grounding: bool = True
-    ) -> None:
-        super().__init__()
-        self.model = model
-        self.grounding = grounding
-        self.matrices = torch.nn.ParameterDict()
-        if grounding is not None:
-            self.matrices.update(
-                {
-                    name: torch.nn.Parameter(matrix.detach(), requires_grad=train_grounding)
-                    for name, matrix in grounding.matrices.items()
-                }
-            )
-            grounding.matrices = dict(self.matrices.items())
+def query_loss(model: Any, grounding: Grounding | None = None, *, train_grounding: bool = True) -> Any:
+    """A causal model, and what grounds it, as one module that maps examples to the summed loss of their queries,
+    float32. The grounding's matrices become the module's parameters."""
+    return _module_class()(model, grounding, train_grounding)
 
-    def forward(self, examples: Sequence[Encoded]) -> torch.Tensor:
-        """The sum over all tokens of the queries, float32."""
-        if self.grounding is not None:
-            return grounded_loss(bare(self.model), self.grounding, examples)
-        return plain_loss(self.model, examples)
+
+@cache
+def _module_class() -> Any:
+    import torch
+
+    class QueryLoss(torch.nn.Module):
+        def __init__(self, model: Any, grounding: Grounding | None, train_grounding: bool) -> None:
+            super().__init__()
+            self.model = model
+            self.grounding = grounding
+            self.matrices = torch.nn.ParameterDict()
+            if grounding is not None:
+                self.matrices.update(
+                    {
+                        name: torch.nn.Parameter(matrix.detach(), requires_grad=train_grounding)
+                        for name, matrix in grounding.matrices.items()
+                    }
+                )
+                grounding.matrices = dict(self.matrices.items())
+
+        def forward(self, examples: Sequence[Encoded]) -> torch.Tensor:
+            if self.grounding is not None:
+                return grounded_loss(bare(self.model), self.grounding, examples)
+            return plain_loss(self.model, examples)
+
+    return QueryLoss
 
 
 def bare(model: Any) -> Any:
@@ -45,6 +54,8 @@ def bare(model: Any) -> Any:
 
 def grounded_loss(model: Any, grounding: Grounding, examples: Sequence[Encoded]) -> torch.Tensor:
     """The summed loss of examples under a model that is told what the symbols of their prompts mean."""
+    import torch
+
     ids, _, wanted = padded(examples, model.get_input_embeddings().weight.device)
     rows = torch.arange(len(examples), device=ids.device)
     bound = grounding.bind([e.meaning for e in examples], model.config.vocab_size)
@@ -61,6 +72,8 @@ def grounded_loss(model: Any, grounding: Grounding, examples: Sequence[Encoded])
 
 def plain_loss(model: Any, examples: Sequence[Encoded]) -> torch.Tensor:
     """The summed loss of examples under any causal model."""
+    import torch
+
     ids, attention, wanted = padded(examples, model.get_input_embeddings().weight.device)
     first = min(e.start for e in examples) - 1
     options: dict[str, Any] = {}
@@ -78,6 +91,8 @@ def plain_loss(model: Any, examples: Sequence[Encoded]) -> torch.Tensor:
 
 def padded(examples: Sequence[Encoded], device: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """[examples, longest]: the ids, padded on the right; which of them are there; and which are of queries."""
+    import torch
+
     shape = (len(examples), max(len(e.ids) for e in examples))
     ids = torch.zeros(shape, dtype=torch.long)
     there, wanted = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.bool)

@@ -22,7 +22,7 @@ from .base_model import ModelTokens, load_base, save_tuned
 from .errors import ArtifactError, UsageError
 from .evaluating import HeldOut, LiveGenerator, Totals, record
 from .pairs import PreparedPair
-from .query_loss import QueryLoss, bare
+from .query_loss import bare, query_loss
 from .sampling import Encoded, Sampler
 from .training_config import TrainConfig, TuneConfig, rate_at
 from .training_data import TrainingData, said_of
@@ -81,7 +81,7 @@ class _Tuning:
         d = self.data
         self.sampler = Sampler(d.sets, d.pool, None, drawing, d.near, d.align, d.rivals, encode=self.tokens)
         self.held = HeldOut(d.held.pairs, self.sampler, self.base.context, config.seed)
-        module = QueryLoss(self.base.model, self.base.grounding, train_grounding=config.method != "lora")
+        module = query_loss(self.base.model, self.base.grounding, train_grounding=config.method != "lora")
         self.trained = {n: p for n, p in module.named_parameters() if p.requires_grad}
         decay = [p for p in self.trained.values() if p.dim() > 1]
         other = [p for p in self.trained.values() if p.dim() <= 1]
