@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ontoprompt.evaluating import HeldOut, LiveGenerator, Totals, _request, _right
+from ontoprompt.evaluating import HeldOut, LiveGenerator, Totals, _right, request_of
 from ontoprompt.generation import TransformersGenerator
 from ontoprompt.grounding import Grounding
 from ontoprompt.ontology import Ontology, Term
@@ -42,7 +42,7 @@ def test_what_is_right(query: str, exact: bool, suite: bool) -> None:
 def test_a_model_in_memory_writes_what_its_folder_would(tiny_model: Path) -> None:
     opened = TransformersGenerator(tiny_model)
     live = LiveGenerator(opened.model, opened.tokenizer, opened.variant, Grounding.load(tiny_model))
-    requests = [_request(to_prompt(PAIR, opened.variant))]
+    requests = [request_of(to_prompt(PAIR, opened.variant))]
     assert live.generate(requests, candidates=1) == opened.generate(requests, candidates=1)
 
 
