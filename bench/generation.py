@@ -159,7 +159,7 @@ def main() -> None:
                 reader=None if narrow else reader,
                 constrained=not arguments.free,
             )
-            for written in _narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
+            for written in narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
                 rows.append(scored_row(written, graph, arguments.seed, linking))
                 progress.tick()
         write_rows(arguments.rows, rows)
@@ -182,7 +182,7 @@ def main() -> None:
         show(result, arguments.json)
 
 
-def _narrowed(
+def narrowed(
     writer: Writer, asked: Sequence[Linked], linking: Linking, reader: QueryReranker | None = None
 ) -> Iterator[Written]:
     """What is written to prompts of the best few terms, ordered together as `ontoprompt ask` does it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.arguments import Progress
 from bench.datasets import Question
-from bench.generation import _narrowed, left_out_row, scored_row
+from bench.generation import left_out_row, narrowed, scored_row
 from bench.links import POOL_ENTITIES, Linking, open_names
 from bench.writing import Writer
 from ontoprompt.alignment import WordScorer, aligner
@@ -104,7 +104,7 @@ def rows_of(
     reader = open_query_reranker("default")
     narrow = linking.setting != "gold"
     writer = Writer(generator, beams=beams, retriever=linking.retriever, reader=None if narrow else reader)
-    for written in _narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
+    for written in narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
         rows.append(scored_row(written, "", linking.seed, linking))
         progress.tick()
     return rows
