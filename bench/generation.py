@@ -29,7 +29,6 @@ from ontoprompt.fragment import Fragment
 from ontoprompt.generation import Candidate, LoadOptions, open_generator
 from ontoprompt.query_reranking import QueryReranker
 from ontoprompt.ranking import Cost, rank
-from ontoprompt.retrieval import NARROW
 
 
 def link_all(questions: Iterable[Any], arguments: Any) -> tuple[dict[str, Linking], list[Linked]]:
@@ -193,8 +192,7 @@ def narrowed(
     few = [
         replace(one, fragment=retriever.narrowed(one.fragment, n))
         for one in asked
-        for n in NARROW
-        if n < max(len(one.fragment.terms), min(NARROW) + 1)
+        for n in retriever.widths(one.fragment) or [len(one.fragment.terms)]
     ]
     by_question: dict[str, list[Written]] = {}
     for written in writer.write(few):

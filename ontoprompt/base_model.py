@@ -14,6 +14,8 @@ from typing import Any
 from .errors import ArtifactError, UsageError
 from .generation import hub_answers, resolve_model, trained_variant
 from .grounding import FILE, Grounding, Meaning, meaning
+from .known_models import in_eight_blocks
+from .loading import plain_heads
 from .pairs import PreparedPair, to_prompt, to_target
 from .prompts import Prompt
 from .query_loss import bare
@@ -63,6 +65,8 @@ def load_base(config: TuneConfig) -> Base:
         dtype = getattr(shape, "dtype", None) or torch.float32
         if scratch:
             torch.manual_seed(config.seed)
+            if in_eight_blocks(shape.to_dict()):
+                del shape.head_dim
             model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32)
             dtype = half if config.precision == "bf16" else torch.float32
         else:
@@ -70,6 +74,7 @@ def load_base(config: TuneConfig) -> Base:
             model = AutoModelForCausalLM.from_pretrained(
                 path, dtype=half if lora else torch.float32, **offline
             )
+            plain_heads(model)
     # What the libraries raise for a folder that is incomplete, damaged or of another kind.
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,8 +1,10 @@
-"""A generator behind an OpenAI-compatible chat server: vLLM, Ollama, llama.cpp, or a hosted one.
+"""A generator behind an OpenAI-compatible server: vLLM, Ollama, llama.cpp, or a hosted one.
 
-The prompt is the one that local models get. What comes back is untrusted text: the query is
-taken out of it, parsed, and goes through the same validation as any candidate. The key comes
-from `ONTOPROMPT_API_KEY` or `OPENAI_API_KEY` and is never shown.
+The prompt is the one that local models get; a model that was never taught to chat is asked to go on
+with it (`CompletionGenerator`). llama.cpp and vLLM are handed the grammar of the question and hold
+the model to it; a server says which it is in its list of models. What comes back is untrusted text
+all the same: the query is taken out of it, parsed, and goes through the same validation as any
+candidate. The key comes from `ONTOPROMPT_API_KEY` or `OPENAI_API_KEY` and is never shown.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import sparql
@@ -27,6 +29,17 @@ _SYSTEM = (
 _KEYS = ("ONTOPROMPT_API_KEY", "OPENAI_API_KEY")
 # Some hosted models refuse one of these two.
 _OPTIONS = {"temperature": 0, "max_tokens": 2048}
+# How a server is handed a grammar in GBNF, by who owns the models that it lists (llama.cpp's tools/server/README.md; vLLM's
+# documentation, "Structured Outputs", of which the second is the name until 0.11).
+_HANDED: Mapping[str, tuple[Callable[[str], Mapping[str, Any]], ...]] = {
+    "llamacpp": (lambda grammar: {"grammar": grammar},),
+    "vllm": (
+        lambda grammar: {"structured_outputs": {"grammar": grammar}},
+        lambda grammar: {"guided_grammar": grammar},
+    ),
+}
+# Seconds for a server to say which models it has.
+_ASKED = 5.0
 # No query is longer: what an answer holds beyond is neither read nor sent back.
 _LONGEST_REPLY = 20_000
 _FENCE = re.compile(r"```\w*+(.*?)```", re.DOTALL)
@@ -66,22 +79,30 @@ class ChatGenerator:
 
     variant = "nsql"
     context = 8192
+    _scheme, _path = "openai", "chat/completions"
 
-    def __init__(self, url: str, model: str, *, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, model: str, *, timeout: float = 60.0, grammar: bool = True) -> None:
+        """`grammar`: hand the server each question's grammar, if it takes one."""
         self.url = url.rstrip("/")
         self.model = model
-        self.name = f"openai:{model}"
+        self.name = f"{self._scheme}:{model}"
         self.timeout = timeout
         self.options: Mapping[str, Any] = _OPTIONS
+        self._ways: tuple[Callable[[str], Mapping[str, Any]], ...] | None = None if grammar else ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the server is held to the grammar; known once it has been asked."""
+        return bool(self._ways)
 
     @classmethod
     def from_name(cls, name: str) -> ChatGenerator:
         """The generator of `openai:URL#MODEL`. Raises UsageError when one of the two is missing."""
-        url, _, model = name.removeprefix("openai:").partition("#")
+        url, _, model = name.removeprefix(f"{cls._scheme}:").partition("#")
         if not re.match(r"https?://", url) or not model:
             raise UsageError(
                 f"'{display_url(name[:100])}' names no model server.",
-                "Write openai:URL#MODEL, for example openai:http://localhost:11434/v1#qwen3.",
+                f"Write {cls._scheme}:URL#MODEL, for example {cls._scheme}:http://localhost:11434/v1#qwen3.",
             )
         check_url(url)
         return cls(url, model)
@@ -96,8 +117,9 @@ class ChatGenerator:
 
     def _one(self, request: Request) -> tuple[Candidate, ...]:
         messages = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": request.prompt.text}]
+        grammar = self._grammar(request)
         for _ in range(2):
-            reply = self._ask(messages)
+            reply = self._ask(self._fields(request, messages), grammar)
             query = extract_query(reply)
             try:
                 expanded = request.prompt.expand(query)
@@ -111,16 +133,48 @@ class ChatGenerator:
             return (Candidate(query, expanded, 0.0),)
         return ()
 
-    def _ask(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def _fields(self, request: Request, messages: Sequence[Mapping[str, str]]) -> Mapping[str, Any]:
+        """What the model is asked."""
+        return {"messages": list(messages)}
+
+    def _said(self, body: bytes) -> Any:
+        """What the model says in a server's answer. Raises what a body that is none raises."""
+        return json.loads(body)["choices"][0]["message"]["content"]
+
+    def _grammar(self, request: Request) -> str:
+        """The request's grammar for a server that takes one, else nothing."""
+        if request.grammar is None:
+            return ""
+        if self._ways is None:
+            self._ways = _HANDED.get(self._owner(), ())
+        return request.grammar.gbnf() if self._ways else ""
+
+    def _owner(self) -> str:
+        """Who owns the server's models by its own word; empty when it does not say."""
+        request = urllib.request.Request(f"{self.url}/models", headers=self._headers())
+        try:
+            listed: Any = json.loads(fetch(request, timeout=min(_ASKED, self.timeout)).body)
+            return str(listed["data"][0]["owned_by"])
+        except (GraphError, ValueError, LookupError, TypeError, RecursionError):
+            return ""
+
+    def _ask(self, fields: Mapping[str, Any], grammar: str) -> str:
         """What the model says; empty when it declines to say anything."""
+        while True:
+            handed = self._ways[0](grammar) if grammar and self._ways else {}
+            try:
+                body = self._post(
+                    {**fields, **handed, **self.options}, refusable=bool(handed or self.options)
+                )
+                break
+            except _RefusedError:
+                # Once more, and from now on, without what not every server knows: a way to hand a grammar, then options.
+                if handed and self._ways:
+                    self._ways = self._ways[1:]
+                else:
+                    self.options = {}
         try:
-            body = self._post({"messages": list(messages), **self.options})
-        except _RefusedError:
-            # Once more, and from now on, without what not every server knows.
-            self.options = {}
-            body = self._post({"messages": list(messages)})
-        try:
-            content: Any = json.loads(body)["choices"][0]["message"]["content"]
+            content = self._said(body)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise GraphError(
                 "The model server answered with something that is no chat completion.",
@@ -128,21 +182,21 @@ class ChatGenerator:
             ) from error
         return content if isinstance(content, str) else ""
 
-    def _post(self, fields: Mapping[str, Any]) -> bytes:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    def _headers(self) -> dict[str, str]:
         key = _key()
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
+        return {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+
+    def _post(self, fields: Mapping[str, Any], *, refusable: bool) -> bytes:
         request = urllib.request.Request(
-            f"{self.url}/chat/completions",
+            f"{self.url}/{self._path}",
             data=json.dumps({"model": self.model, **fields}).encode(),
-            headers=headers,
+            headers={"Content-Type": "application/json", **self._headers()},
             method="POST",
         )
         try:
             return fetch(request, timeout=self.timeout).body
         except GraphError as error:
-            raise self._explained(error, bool(self.options)) from None
+            raise self._explained(error, refusable) from None
 
     def _explained(self, error: GraphError, more_to_leave_out: bool) -> GraphError:
         """What went wrong, as it concerns a chat server rather than an endpoint."""
@@ -161,6 +215,19 @@ class ChatGenerator:
         message = message.replace("refused the query", "refused the request")
         kind = _RefusedError if status in (400, 422) and more_to_leave_out else type(error)
         return kind(message, hint)
+
+
+class CompletionGenerator(ChatGenerator):
+    """Candidates from `POST {url}/completions`, for a model that goes on with a text: CodeGen, NSQL and other models that
+    were never taught to chat. Named `completions:URL#MODEL`."""
+
+    _scheme, _path = "completions", "completions"
+
+    def _fields(self, request: Request, messages: Sequence[Mapping[str, str]]) -> Mapping[str, Any]:
+        return {"prompt": request.prompt.text}
+
+    def _said(self, body: bytes) -> Any:
+        return json.loads(body)["choices"][0]["text"]
 
 
 class _RefusedError(GraphError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_models import load_options, loading_flags, models
 from .cli_synth import synth
 from .cli_train import train
 from .edge import argument_text, as_known, debugging, drop_stdout, guarded, leave, print_json
@@ -31,6 +32,7 @@ def main(debug: bool) -> None:
     """Ask a knowledge graph in plain English and get a SPARQL query that can be trusted, with its answer."""
 
 
+main.add_command(models)
 main.add_command(synth)
 main.add_command(train)
 
@@ -47,7 +49,7 @@ def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--model",
                 metavar="NAME|DIR",
-                help="Generator: a folder, a hub name, or openai:URL#MODEL. Default: the one that ships.",
+                help="Generator: a folder, a hub name, openai:URL#MODEL or completions:URL#MODEL. Default: the one that ships.",
             ),
             click.option(
                 "--prompt",
@@ -84,6 +86,7 @@ def _ask_flags(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @click.argument("question")
 @_ask_flags
+@loading_flags
 @click.option(
     "--entity", multiple=True, metavar="MENTION=IRI", help="Pin what a mention means; may be repeated."
 )
@@ -105,6 +108,7 @@ def ask(
     """Answer QUESTION; `-` reads one question a line from standard input and prints JSON lines."""
     from .settings import load_settings
 
+    loading = load_options(flags)
     settings = load_settings(**flags)
     if question != "-":
         from .pipeline import checked_question
@@ -114,7 +118,7 @@ def ask(
     from .assembly import open_engine
     from .output import answer_json, answer_text
 
-    engine = open_engine(settings, reach=not no_execute, progress=progress)
+    engine = open_engine(settings, options=loading, reach=not no_execute, progress=progress)
 
     def answered(text: str) -> Any:
         progress("asking", 0, None)
@@ -297,6 +301,7 @@ def search(progress: Progress, text: str, index: str | None, top_k: int, as_json
 @main.command()
 @click.argument("question")
 @_ask_flags
+@loading_flags
 @guarded
 def prompt(progress: Progress, question: str, **flags: Any) -> None:
     """The prompt that QUESTION would be asked with; the model is loaded only where it decides the variant."""
@@ -306,10 +311,11 @@ def prompt(progress: Progress, question: str, **flags: Any) -> None:
     from .retrieval import Pins, prefer_specific_types
     from .settings import load_settings
 
+    loading = load_options(flags)
     settings = load_settings(**flags)
     question = checked_question(argument_text(question))
     if not settings.prompt:
-        engine = open_engine(settings, progress=progress)
+        engine = open_engine(settings, options=loading, progress=progress)
         options = _options(settings, Pins({}), True, engine.retriever.index, question)
         click.echo(engine.prompt(engine.fragment(question, options), options).text)
         return
@@ -350,22 +356,3 @@ def check(progress: Progress, file: Any, index: str | None) -> None:
         drop_stdout()
     if any(i.severity == "error" for i in issues):
         leave(3)
-
-
-@main.group()
-def models() -> None:
-    """Plan where a model would go."""
-
-
-@models.command("plan")
-@click.argument("name")
-@click.option("--gpus", required=True, metavar="COUNTxSIZE", help="For example 2x24GiB.")
-@click.option("--quantize", type=click.Choice(["4bit", "8bit"]), help="Quantised weights.")
-@guarded
-def models_plan(progress: Progress, name: str, gpus: str, quantize: str | None) -> None:
-    """How accelerate would spread model NAME over GPUs that need not be here; loads a configuration, no weights."""
-    from .planning import plan
-
-    progress("planning", 0, None)
-    for line in plan(name, gpus, quantize):
-        click.echo(line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from . import compare_forms, set_forms, thing_forms
+from .attribute_forms import COLUMN_FORMS
 from .clauses import Draft, Draw, UnfitError
 from .construct_forms import CONSTRUCTS
 
@@ -19,6 +20,7 @@ FORMS: Mapping[str, tuple[float, Callable[[Draw], Draft]]] = {
     "hops-3": (3, thing_forms.ask_three_hops), "value-count": (3, thing_forms.ask_value_count), "yes-no": (6, thing_forms.ask_yes_no), "is-a": (1.5, thing_forms.ask_is_a),
     "compare": (4, compare_forms.ask_compare), "value-test": (2, compare_forms.ask_value_test), "two-values": (4, thing_forms.ask_two_values), "common": (2.5, thing_forms.ask_common),
     "value-where": (4, thing_forms.ask_value_where), "members": (1, thing_forms.ask_members),
+    **{f"columns {name}": (weight / 5, ask) for name, (weight, ask) in COLUMN_FORMS.items()},
     # Much of what is drawn for these two does not fit together.
     **{f"construct {name}": (5.0 if name in ("MINUS", "BIND") else 1.5, ask) for name, ask in CONSTRUCTS.items()},
 }  # fmt: skip

@@ -250,6 +250,9 @@ class TransformersGenerator(ConstrainedGenerator):
     only when `trust_remote_code` is set.
     """
 
+    # Whether prompts begin with the tokenizer's token of a start.
+    _starts: bool = False
+
     def __init__(self, name: str | Path, options: LoadOptions | None = None) -> None:
         from .loading import load
 
@@ -259,6 +262,8 @@ class TransformersGenerator(ConstrainedGenerator):
         self.variant = trained_variant(self.path)
         self.grounding = Grounding.load(Path(self.path))
         self._pieces = {}
+        # Checkpoints of ours are trained on prompts as they are; others on what their tokenizer puts before a text.
+        self._starts = not (Path(self.path) / "training.json").is_file() and _puts_start(self.tokenizer)
 
     @property
     def context(self) -> int:
@@ -299,7 +304,7 @@ class TransformersGenerator(ConstrainedGenerator):
             [r.prompt.text for r in requests],
             return_tensors="pt",
             padding=True,
-            add_special_tokens=False,
+            add_special_tokens=self._starts,
             return_offsets_mapping=self.grounding is not None,
         )
         width = int(batch["input_ids"].shape[1])
@@ -327,6 +332,12 @@ class TransformersGenerator(ConstrainedGenerator):
         offsets = batch["offset_mapping"].tolist()
         meanings = [meaning(p, row, self.token_of) for p, row in zip(prompts, offsets, strict=True)]
         return self.grounding.bind(meanings, self.vocabulary)
+
+
+def _puts_start(tokenizer: Any) -> bool:
+    """Whether a tokenizer puts a token of a start before a text, and nothing behind it, as Llama's does."""
+    plain = list(tokenizer.encode("x", add_special_tokens=False))
+    return bool(list(tokenizer.encode("x")) == [tokenizer.bos_token_id, *plain])
 
 
 def resolve_model(name: str | Path) -> tuple[str, str]:
@@ -364,14 +375,15 @@ def trained_variant(path: str) -> str:
 
 
 def open_generator(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> Generator:
-    """The generator of a name: `default`, a folder, a hub name, or `openai:URL#NAME`.
+    """The generator of a name: `default`, a folder, a hub name, `openai:URL#NAME` or `completions:URL#NAME`.
 
     A plain CodeGen in a folder runs on ONNX Runtime, unless the options ask for what transformers alone does.
     """
-    if name.startswith("openai:"):
-        from .chat import ChatGenerator
+    if name.startswith(("openai:", "completions:")):
+        from .chat import ChatGenerator, CompletionGenerator
 
-        return ChatGenerator.from_name(name)
+        kind = ChatGenerator if name.startswith("openai:") else CompletionGenerator
+        return kind.from_name(name)
     from .light import LightGenerator
 
     return LightGenerator.open(name, options) or TransformersGenerator(name, options)

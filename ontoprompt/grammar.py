@@ -13,6 +13,8 @@ in `generation`.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +29,10 @@ _LIMITS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "15", "20", "25", 
 MOST_UNITS, LEAST_UNITS = 14, 2
 # Triples that may stand in a block of their own.
 _INNER_TRIPLES = 3
+
+# Tokens that a query may take where a server writes it, characters that a token is taken for.
+_SERVED, _CHARACTERS = 320, 4
+_GBNF_NAME = re.compile(r'"(?:[^"\\]|\\.)*"|([a-z]\w*)')
 
 Encode = Callable[[str], Sequence[int]]
 Form = Literal["ask", "select", ""]
@@ -60,7 +66,19 @@ class Grammar:
         `encode` gives the tokens of a piece of text as it stands after other text. A budget that
         leaves less than `least` units is overdrawn: see `WrittenGrammar.longest`.
         """
-        rules = _Rules(encode)
+        return self._written(_Rules(encode), budget, least)
+
+    def gbnf(self, budget: int = _SERVED, *, least: int = LEAST_UNITS) -> str:
+        """The grammar as text in GBNF, which llama.cpp and vLLM take, for a server whose tokenizer is not known here.
+
+        `budget`: tokens that a query may take, by an estimate of four characters each.
+        """
+        return (
+            "\n".join(map(_in_gbnf, self._written(_TextRules(_estimate), budget, least).text.splitlines()))
+            + "\n"
+        )
+
+    def _written(self, rules: _Rules, budget: int, least: int) -> WrittenGrammar:
         _lexicon(rules, self.vocabulary)
         triple = _triple(rules, self.vocabulary)
         _tests(rules)
@@ -153,6 +171,25 @@ class _Rules:
 
     def __getitem__(self, name: str) -> _Part:
         return self.named[name]
+
+
+class _TextRules(_Rules):
+    """Rules over text instead of tokens."""
+
+    def token(self, text: str) -> _Part:
+        return _Part(json.dumps(text, ensure_ascii=False), len(self.encode(text)))
+
+
+def _estimate(text: str) -> Sequence[int]:
+    """As many tokens as a text may take, for a tokenizer that is not known."""
+    return range(len(text) // _CHARACTERS + 1)
+
+
+def _in_gbnf(line: str) -> str:
+    """A rule of Lark as one of GBNF: names have dashes, the first is called root."""
+    name, _, body = line.partition(": ")
+    said = _GBNF_NAME.sub(lambda m: m[0] if m[1] is None else m[1].replace("_", "-"), body)
+    return f"{'root' if name == 'start' else name.replace('_', '-')} ::= {said}"
 
 
 def _lexicon(r: _Rules, v: Vocabulary) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .codegen_graph import Shape, arrays, graph, turning
 from .decoding import Guide, Hypothesis, search
+from .known_models import in_eight_blocks
 from .minilm import session
 from .tensors import mapped
 from .told import Told
@@ -75,7 +76,8 @@ def _shape(config: dict[str, Any]) -> Shape:
         epsilon=float(config["layer_norm_epsilon"]),
     )
     plain = config.get("model_type") == "codegen" and config.get("activation_function") == "gelu_new"
-    if not plain or not shape.plain or "auto_map" in config or "quantization_config" in config:
+    other = "auto_map" in config or "quantization_config" in config or in_eight_blocks(config)
+    if not plain or not shape.plain or other:
         raise ValueError("it is no plain CodeGen")
     return shape
 

@@ -82,6 +82,12 @@ _SPELLED = re.compile(
     rf"\b(?:an? (?:hundred|thousand|million|billion)|{_WORD})\b(?:[ -](?:and )?(?:{_WORD}|hundred|thousand|million|billion)\b)*",
     re.I,
 )
+# "one" is more often a pronoun than a number: it is one where it is counted with or stands before what is counted.
+_COUNTED = re.compile(
+    r"\b(?:than|least|most|exactly|only|just|equals?|equal to|number|number is|number of|with|has|have|had)$",
+    re.I,
+)
+_PRONOUN_AFTER = re.compile(r"\s*(?:$|[?.,;!]|(?:of|is|are|was|were|that|which|who|whose|with|has|have|had|does|do|did|in|on|at|by|and|or|from|for|to|not)\b)", re.I)  # fmt: skip
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w.]\w)")
 # The name of a file goes back to a capital, over words that no clause begins with.
 _FILE = re.compile(
@@ -271,8 +277,20 @@ def _cued(question: str) -> Iterator[_Found]:
             yield "string", match["said"], *match.span("said"), ""
 
 
+def _is_pronoun(question: str, one: re.Match[str]) -> bool:
+    """Whether a "one" stands for a thing ("those that have one", "every one of them") rather than for a number."""
+    before = _COUNTED.search(question[: one.start()].rstrip())
+    if before is None:
+        return True
+    return before.group().lower() in ("with", "has", "have", "had") and bool(
+        _PRONOUN_AFTER.match(question, one.end())
+    )
+
+
 def _spelled(question: str) -> Iterator[_Found]:
     for match in _SPELLED.finditer(question):
+        if match.group().lower() == "one" and _is_pronoun(question, match):
+            continue
         total = part = 0
         for word in re.findall(r"[a-z]+", match.group().lower()):
             if word in _WORDS:

@@ -84,14 +84,14 @@ def shaped(pair: PreparedPair, near: Sequence[Term] = (), rivals: Sequence[Entit
 
 
 class NearMisses:
-    """Draws near misses; the shapes of queries and the usual terms come from `pairs`, those over Wikidata and the others
-    apart."""
+    """Draws near misses; the shapes of queries and the usual terms come from `pairs`, those over Wikidata, over DBpedia and
+    over other vocabularies apart."""
 
     def __init__(self, pairs: Iterable[Shaped]) -> None:
-        shapes: dict[bool, Counter[str]] = {}
-        terms: dict[bool, Counter[tuple[str, str, str]]] = {}
+        shapes: dict[str, Counter[str]] = {}
+        terms: dict[str, Counter[tuple[str, str, str]]] = {}
         for pair in pairs:
-            graph = _wikidata(pair)
+            graph = _graph(pair)
             shapes.setdefault(graph, Counter())[pair.shape] += 1
             used = [(s[0], pair.iris[s]) for s in pair.symbols if s[0] in "cp"]
             terms.setdefault(graph, Counter()).update(
@@ -105,7 +105,7 @@ class NearMisses:
 
     def draw(self, pair: Shaped, rng: Random, count: int) -> tuple[str, list[str]]:
         """The gold query in words, and up to `count` others, no two alike."""
-        graph = _wikidata(pair)
+        graph = _graph(pair)
         usual = [t for t in self.usual.get(graph, ()) if rng.random() < _AT_HAND]
         drawing = _Drawing(pair, rng, self.shapes.get(graph, []), usual)
         gold = query_words(in_sparql(pair.target, drawing.iris), drawing.names)
@@ -259,8 +259,12 @@ def _renamed(text: str, to: Mapping[str, str]) -> str:
     return _LETTER.sub(lambda m: to.get(m[0], m[0]), text)
 
 
-def _wikidata(pair: Shaped) -> bool:
-    return any(iri.startswith(PREFIXES["wdt"]) for iri in pair.iris.values())
+def _graph(pair: Shaped) -> str:
+    """The graph of a pair by its terms; empty for any but the two."""
+    for prefix in ("wdt", "dbo", "dbp"):
+        if any(iri.startswith(PREFIXES[prefix]) for iri in pair.iris.values()):
+            return "wikidata" if prefix == "wdt" else "dbpedia"
+    return ""
 
 
 def _sizes(shape: str) -> Counter[str]:

@@ -27,7 +27,7 @@ from .prompts import Example, Prompt, build_prompt
 from .query_reranking import QueryReranker
 from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows, with_turned
 from .restating import restate
-from .retrieval import NARROW, Pins, Retriever, prefer_specific_types
+from .retrieval import Pins, Retriever, prefer_specific_types
 from .validation import validate
 
 MAX_QUESTION = 2_000
@@ -226,7 +226,7 @@ class Engine:
         """Prompts of the best terms alone, for a model that writes in symbols, as the small ones do."""
         if not whole.symbolic:
             return []
-        fewer = [n for n in NARROW if len(options.pins.terms) <= n < len(fragment.terms)]
+        fewer = [n for n in self.retriever.widths(fragment) if len(options.pins.terms) <= n]
         return [self.prompt(self.retriever.narrowed(fragment, n), options) for n in fewer]
 
     def _candidates(

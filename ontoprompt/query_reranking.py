@@ -15,7 +15,7 @@ from .query_words import query_words
 from .reranking import Reranker
 
 # What a unit of log odds counts beside a nat of the generator's (bench/LOG.md).
-WEIGHT = 0.3
+WEIGHT = 0.7
 
 
 class QueryReranker:

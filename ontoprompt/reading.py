@@ -67,25 +67,34 @@ class CrossEncoder:
         self, question: Sequence[int], candidates: Sequence[Sequence[int]], facts: Array
     ) -> list[float]:
         """Log odds of each candidate; `question`, `candidates`: token ids, `facts`: (candidates, FACTS)."""
+        _, means = self.states(question, candidates)
+        scores: list[float] = (means @ self._head + self._bias + facts @ self._facts).tolist()
+        return scores
+
+    def states(
+        self, question: Sequence[int], candidates: Sequence[Sequence[int]]
+    ) -> tuple[Array, Array]:
+        """The last layer: the question's tokens (tokens, width), and of each candidate the mean of its own
+        (candidates, width)."""
         arrays = packaged_arrays(self._folder)
         words, places = (arrays[name] for name in reversed(_EMBEDDED))
         first = len(question)
-        lengths = np.array([len(ids) for ids in candidates])
-        starts = first + np.concatenate([[0], lengths.cumsum()[:-1]])
+        lengths = np.array([len(ids) for ids in candidates], np.int64)
+        starts = first + np.concatenate([[0], lengths.cumsum()[:-1]]).astype(np.int64)
         ids = np.array([*question, *(token for some in candidates for token in some)])
         # A candidate's tokens stand behind the question, whatever is beside it.
         own = np.concatenate([[-1] * first, np.repeat(np.arange(len(candidates)), lengths)])
         place = np.arange(len(ids))
-        place[first:] += first - np.repeat(starts, lengths)
+        place[first:] += first - np.repeat(starts[: len(lengths)], lengths)
         x = words[ids] + places[place]
         x[first:] += self._segment
         sees = (own[:, None] == own[None]) | (own[None] < 0)
         bias = np.where(sees, np.float32(0), np.float32(-np.inf))
         run, _ = _session(self._folder)
         (states,) = run.run(None, {"x": x[None], "bias": bias[None, None], **self._updates})
-        means = np.add.reduceat(states[0], starts) / lengths[:, None]
-        scores: list[float] = (means @ self._head + self._bias + facts @ self._facts).tolist()
-        return scores
+        if not candidates:
+            return states[0], np.zeros((0, states.shape[-1]), np.float32)
+        return states[0, :first], np.add.reduceat(states[0], starts) / lengths[:, None]
 
 
 def _diagonal(blocks: Sequence[Array]) -> Array:

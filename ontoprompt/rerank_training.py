@@ -30,7 +30,7 @@ _SAVE_MINUTES = 5.0
 @dataclass(frozen=True, slots=True)
 class RerankConfig:
     """How to train. `hard` negatives come from the first 30 that search finds, `soft` ones from further down;
-    `batch`: questions a step; `lower`: the share of questions in small letters; `rate` falls evenly to nothing over
+    `batch`: questions a step; `lower`: the share of questions in small letters; `dropout`: see `reranking.network`; `rate` falls evenly to nothing over
     `minutes`, which are counted over resumes."""
 
     minutes: float = 60.0
@@ -40,6 +40,7 @@ class RerankConfig:
     hard: int = 17
     soft: int = 3
     lower: float = 0.15
+    dropout: float = 0.0
     seed: int = 1
 
 
@@ -105,7 +106,7 @@ def fit(
     import torch
 
     torch.manual_seed(config.seed)
-    model: Any = network(packaged_model())
+    model: Any = network(packaged_model(), dropout=config.dropout)
     if start is not None:
         model.load_state_dict(Reranker.load(start).weights)
     matrices = [p for p in model.parameters() if p.dim() > 1]

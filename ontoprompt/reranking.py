@@ -176,9 +176,10 @@ def save_reranker(trained: Any, path: Path) -> None:
     )
 
 
-def network(folder: Path, rank: int = RANK) -> torch.nn.Module:
-    """The untrained cross-encoder: the encoder's weights, frozen, and updates of that rank that change nothing yet."""
-    made: torch.nn.Module = _network_class()(folder, rank)
+def network(folder: Path, rank: int = RANK, dropout: float = 0.0) -> torch.nn.Module:
+    """The untrained cross-encoder: the encoder's weights, frozen, and updates of that rank that change nothing yet.
+    `dropout`: while it is trained, of what the updates read and of what a layer's attention adds; half of it of words."""
+    made: torch.nn.Module = _network_class()(folder, rank, dropout)
     return made
 
 
@@ -188,8 +189,9 @@ def _network_class() -> Any:
     from safetensors.torch import load_file
 
     class Network(torch.nn.Module):
-        def __init__(self, folder: Path, rank: int) -> None:
+        def __init__(self, folder: Path, rank: int, dropout: float) -> None:
             super().__init__()
+            self.dropout = dropout
             config = json.loads((folder / "config.json").read_text("utf-8"))
             self.heads, self.eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
             self.layers, self.width = int(config["num_hidden_layers"]), int(config["hidden_size"])
@@ -211,7 +213,11 @@ def _network_class() -> Any:
             full = f"encoder.layer.{layer}.{name}"
             out = F.linear(x, self.frozen[full + ".weight"], self.frozen[full + ".bias"])
             key = f"{layer}.{name}".replace(".", "_")
-            return out + F.linear(F.linear(x, self.updates[key + "_down"]), self.updates[key + "_up"])
+            read = self.dropped(x, self.dropout)
+            return out + F.linear(F.linear(read, self.updates[key + "_down"]), self.updates[key + "_up"])
+
+        def dropped(self, x: torch.Tensor, share: float) -> torch.Tensor:
+            return F.dropout(x, share, self.training) if share else x
 
         def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
             weight, bias = self.frozen[name + ".weight"], self.frozen[name + ".bias"]
@@ -220,7 +226,8 @@ def _network_class() -> Any:
         def embedded(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
             x = self.frozen["embeddings.word_embeddings.weight"][ids]
             x = x + self.frozen["embeddings.position_embeddings.weight"][places]
-            return x + self.frozen["embeddings.token_type_embeddings.weight"][0]
+            x = x + self.frozen["embeddings.token_type_embeddings.weight"][0]
+            return self.dropped(x, self.dropout / 2)
 
         def split(self, x: torch.Tensor, layer: int) -> list[torch.Tensor]:
             """Queries, keys and values, (..., tokens, heads, d)."""
@@ -230,14 +237,16 @@ def _network_class() -> Any:
         def close(self, x: torch.Tensor, mixed: torch.Tensor, layer: int) -> torch.Tensor:
             """The rest of a layer after its attention."""
             prefix = f"encoder.layer.{layer}."
-            x = self.norm(
-                x + self.linear(mixed, layer, "attention.output.dense"), prefix + "attention.output.LayerNorm"
-            )
+            added = self.dropped(self.linear(mixed, layer, "attention.output.dense"), self.dropout)
+            x = self.norm(x + added, prefix + "attention.output.LayerNorm")
             inner = F.gelu(self.linear(x, layer, "intermediate.dense"))
             return self.norm(x + self.linear(inner, layer, "output.dense"), prefix + "output.LayerNorm")
 
-        def forward(self, questions: torch.Tensor, terms: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
-            """(n, q) and (n, c, t) ids, (n, c, FACTS) → scores (n, c)."""
+        def states(
+            self, questions: torch.Tensor, terms: torch.Tensor, *, whole: bool = True
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            """(n, q) and (n, c, t) ids → the question's tokens (n, q, width) and the means of the terms' (n, c, width);
+            without `whole` the question stops one layer early, which is all that the terms need."""
             n, c, t = terms.shape
             said, named = questions != 0, terms != 0
             x = self.embedded(questions, torch.arange(questions.shape[1])[None])
@@ -258,13 +267,17 @@ def _network_class() -> Any:
                 mixed = torch.einsum("nchtq,nqha->nctha", weights[..., :split], v)
                 mixed = mixed + torch.einsum("nchts,ncsha->nctha", weights[..., split:], d)
                 y = self.close(y, mixed.flatten(-2), layer)
-                if layer + 1 < self.layers:
+                if whole or layer + 1 < self.layers:
                     own = F.scaled_dot_product_attention(
                         q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=hidden.to(q.dtype)
                     )
                     x = self.close(x, own.transpose(1, 2).flatten(-2), layer)
             share = named[..., None].to(y.dtype)
-            mean = (y * share).sum(2) / share.sum(2).clamp(min=1)
+            return x, (y * share).sum(2) / share.sum(2).clamp(min=1)
+
+        def forward(self, questions: torch.Tensor, terms: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
+            """(n, q) and (n, c, t) ids, (n, c, FACTS) → scores (n, c)."""
+            _, mean = self.states(questions, terms, whole=False)
             scores: torch.Tensor = self.head(mean.float()).squeeze(-1) + self.facts(facts).squeeze(-1)
             return scores
 

@@ -31,8 +31,9 @@ _TOLD = 0.4
 _INCIDENT = 0.10
 _LEXICAL = 0.12
 _SEARCH = 200
-# How many of the best terms a small generator is shown first; chosen on training questions held out (bench/LOG.md).
-NARROW = (2, 4)
+# How many of the best terms a small generator is shown: few where the search has learned what is asked for, which was
+# chosen on training questions held out; more where it has not (bench/LOG.md).
+NARROW, UNLEARNT = (2, 4), (4, 8, 12)
 _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -219,6 +220,13 @@ class Retriever:
         links = tuple(_settled(fragment.entities, 1))
         few = replace(fragment, terms=fragment.terms[:count], entities=links, hints=())
         return replace(few, hints=hints(few.question, few, *self._word_scores(few)))
+
+    def widths(self, fragment: Fragment) -> list[int]:
+        """How many of its best terms a small model is shown of a fragment, in prompts of their own; empty: show all."""
+        count = len(fragment.terms)
+        if self.index.adapter is not None:
+            return [n for n in NARROW if n < max(count, min(NARROW) + 1)]
+        return [n for n in UNLEARNT if n < count] + [count] if count > min(UNLEARNT) else []
 
     def heard(self, fragment: Fragment) -> Heard:
         """How far the terms of a fragment stand for the words of its question."""

@@ -172,3 +172,19 @@ def test_every_number_found_is_a_number_of_sparql(kind: str) -> None:
         for literal in find_literals(question):
             query = sparql.parse(f"ASK {{ ?s <http://x.org/p> ?o FILTER ( ?o > {literal.sparql()} ) }}")
             assert query.form == "ask"
+
+
+@pytest.mark.parametrize(
+    ("question", "values"),
+    [
+        ("cities and their mayors, for those that have one", []),
+        ("the population of every one of the cities", []),
+        ("which town has one of the highest towers", []),
+        ("Which films have more than one director?", ["1"]),
+        ("a person with one child", ["1"]),
+        ("Who has exactly one wife?", ["1"]),
+        ("one hundred people", ["100"]),
+    ],
+)
+def test_one_is_a_number_only_where_it_counts(question: str, values: list[str]) -> None:
+    assert [x.value for x in find_literals(question)] == values

@@ -7,11 +7,13 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ontoprompt import planning
 from ontoprompt.errors import ArtifactError, UsageError
-from ontoprompt.planning import plan
+from ontoprompt.known_models import KNOWN
 
 # Layers, width, heads of the published CodeGen checkpoints; their vocabulary has 51,200 rows.
 SHAPES = {"350M": (20, 1024, 16), "2B": (32, 2560, 32), "6B": (33, 4096, 16), "16B": (34, 6144, 24)}
@@ -49,6 +51,11 @@ def configuration(folder: Path, name: str) -> str:
         )
     )
     return str(folder)
+
+
+def plan(name: str, gpus: str, quantize: str | None = None, **options: Any) -> list[str]:
+    """A plan as it is told; for short prompts, so that what is told is mostly of weights."""
+    return planning.lines(planning.plan(name, gpus, quantize, **({"tokens": 128, "sequences": 1} | options)))
 
 
 def amounts(lines: list[str]) -> dict[str, float]:
@@ -147,7 +154,7 @@ def test_nothing_is_said_beside_the_plan(
 
 
 @pytest.mark.parametrize(
-    "gpus", ["", "24GiB", "0x24GiB", "2x", "2x0GiB", "twox24GiB", "1x24", "-1x24GiB", "1000x1GiB"]
+    "gpus", ["", "24", "0x24GiB", "2x", "2x0GiB", "twox24GiB", "1x24", "-1x24GiB", "1000x1GiB"]
 )
 def test_gpus_that_are_no_gpus(tmp_path: Path, gpus: str) -> None:
     with pytest.raises(UsageError, match="how many GPUs"):
@@ -159,3 +166,61 @@ def test_a_configuration_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ArtifactError, match="could not be had"):
         plan(str(tmp_path), "1x24GiB")
+
+
+@pytest.mark.parametrize("model", KNOWN, ids=lambda m: m.name)
+def test_known_models_have_the_parameters_that_transformers_gives_their_shape(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "socket", None)
+    assert planning.plan(model.name, "1x80GiB", tokens=64).parameters == model.parameters
+
+
+def test_unequal_cards_are_each_filled_by_their_size(tmp_path: Path) -> None:
+    found = planning.plan(configuration(tmp_path, "6B"), "8GiB,4GiB,80GiB", tokens=512, sequences=2)
+    assert found.fits and [p.name for p in found.places] == ["0", "1", "2"]
+    for place, size in zip(found.places, (8, 4, 80), strict=True):
+        assert place.size == size * 1024**3
+        assert place.weights + place.cache + found.working <= 0.9 * place.size
+    assert found.places[0].weights > found.places[1].weights > 0
+    assert set(found.device_map.values()) == {0, 1, 2}
+
+
+def test_the_cache_is_that_of_keys_and_values(tmp_path: Path) -> None:
+    layers, width, _ = SHAPES["2B"]
+    found = planning.plan(configuration(tmp_path, "2B"), "1x80GiB", tokens=1000, sequences=3)
+    assert found.cache == 2 * layers * width * 2 * 1000 * 3
+    wide = planning.plan(configuration(tmp_path, "2B"), "1x80GiB", tokens=10**6, dtype="float32")
+    assert (wide.tokens, wide.cache) == (2048, 2 * layers * width * 4 * 2048 * 6)
+
+
+def test_a_model_that_fits_alone_may_not_fit_with_its_cache(tmp_path: Path) -> None:
+    name = configuration(tmp_path, "6B")
+    assert planning.plan(name, "1x16GiB", tokens=64, sequences=1).fits
+    assert not planning.plan(name, "1x16GiB", tokens=2048, sequences=8).fits
+
+
+def test_a_token_takes_as_long_as_reading_the_weights_once(tmp_path: Path) -> None:
+    layers, width, _ = SHAPES["6B"]
+    read = (parameters(layers, width) - VOCABULARY * width) * 2
+    name = configuration(tmp_path, "6B")
+    assert planning.plan(name, "1x80GiB@1000GB/s").seconds == pytest.approx(read / 1e12, rel=1e-6)
+    # One card after another: two that are read as fast are no faster.
+    assert planning.plan(name, "2x12GiB@1000GB/s", tokens=64).seconds == pytest.approx(read / 1e12, rel=1e-6)
+    slow = planning.plan(name, "1x8GiB@1000GB/s", tokens=64)
+    assert not slow.fits and slow.seconds > 5 * read / 1e12
+    assert planning.plan(name, "1xRTX3090").seconds == pytest.approx(read / 936e9, rel=1e-6)
+
+
+def test_a_plan_tells_what_it_assumes_and_what_is_odd() -> None:
+    said = "\n".join(plan("codegen2-7B", "2x24GiB"))
+    assert "RTX3090" in said and "eight blocks" in said and "transformer.h.0-" in said or ": all" in said
+    assert "RTX3090" not in "\n".join(plan("codegen2-7B", "2xA100"))
+
+
+def test_a_plan_as_json_holds_what_is_told(tmp_path: Path) -> None:
+    found = planning.plan(configuration(tmp_path, "2B"), "2x4GiB", "8bit", tokens=256)
+    row = json.loads(json.dumps(found.row()))
+    assert row["weights"] == round(sum(p["weights"] for p in row["places"])) == round(found.weights)
+    assert set(map(str, row["device_map"].values())) == {p["device"] for p in row["places"]}
+    assert row["fits"] is found.fits and row["weights_in"] == "8bit"
