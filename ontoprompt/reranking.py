@@ -178,7 +178,7 @@ def save_reranker(trained: Any, path: Path) -> None:
 
 def network(folder: Path, rank: int = RANK, dropout: float = 0.0) -> torch.nn.Module:
     """The untrained cross-encoder: the encoder's weights, frozen, and updates of that rank that change nothing yet.
-    `dropout`: while it is trained, of what the updates read and of what a layer's attention adds; half of it of words."""
+    `dropout`: while it is trained, of what a layer's attention adds; half of it of words."""
     made: torch.nn.Module = _network_class()(folder, rank, dropout)
     return made
 
@@ -213,8 +213,7 @@ def _network_class() -> Any:
             full = f"encoder.layer.{layer}.{name}"
             out = F.linear(x, self.frozen[full + ".weight"], self.frozen[full + ".bias"])
             key = f"{layer}.{name}".replace(".", "_")
-            read = self.dropped(x, self.dropout)
-            return out + F.linear(F.linear(read, self.updates[key + "_down"]), self.updates[key + "_up"])
+            return out + F.linear(F.linear(x, self.updates[key + "_down"]), self.updates[key + "_up"])
 
         def dropped(self, x: torch.Tensor, share: float) -> torch.Tensor:
             return F.dropout(x, share, self.training) if share else x
@@ -252,28 +251,35 @@ def _network_class() -> Any:
             x = self.embedded(questions, torch.arange(questions.shape[1])[None])
             x = self.norm(x, "embeddings.LayerNorm")
             starts = said.sum(1)[:, None, None] + torch.arange(t)
-            y = self.embedded(terms, starts.expand(n, c, t)) + self.segment
-            y = self.norm(y, "embeddings.LayerNorm")
+            # Terms differ much in length: only attention, which is cheap, is spent on padding.
+            there = named.reshape(-1).nonzero()[:, 0]
+
+            def spread(packed: torch.Tensor) -> torch.Tensor:
+                out = packed.new_zeros(n * c * t, *packed.shape[1:]).index_copy(0, there, packed)
+                return out.view(n, c, t, *packed.shape[1:])
+
+            y = self.embedded(terms.reshape(-1)[there], starts.expand(n, c, t).reshape(-1)[there])
+            y = self.norm(y + self.segment, "embeddings.LayerNorm")
             scale = (self.width // self.heads) ** -0.5
             hidden = torch.where(said, 0.0, -1e4)[:, None, None, :]
             masked = torch.where(named, 0.0, -1e4)[:, :, None, None, :]
             for layer in range(self.layers):
                 q, k, v = self.split(x, layer)
-                a, b, d = self.split(y, layer)
+                a, b, d = (spread(part) for part in self.split(y, layer))
                 to_question = torch.einsum("nctha,nqha->nchtq", a, k) * scale + hidden[:, None]
                 to_own = torch.einsum("nctha,ncsha->nchts", a, b) * scale + masked
                 weights = torch.cat([to_question, to_own], -1).softmax(-1).to(v.dtype)
                 split = questions.shape[1]
                 mixed = torch.einsum("nchtq,nqha->nctha", weights[..., :split], v)
                 mixed = mixed + torch.einsum("nchts,ncsha->nctha", weights[..., split:], d)
-                y = self.close(y, mixed.flatten(-2), layer)
+                y = self.close(y, mixed.reshape(n * c * t, -1)[there], layer)
                 if whole or layer + 1 < self.layers:
                     own = F.scaled_dot_product_attention(
                         q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=hidden.to(q.dtype)
                     )
                     x = self.close(x, own.transpose(1, 2).flatten(-2), layer)
             share = named[..., None].to(y.dtype)
-            return x, (y * share).sum(2) / share.sum(2).clamp(min=1)
+            return x, spread(y).sum(2) / share.sum(2).clamp(min=1)
 
         def forward(self, questions: torch.Tensor, terms: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
             """(n, q) and (n, c, t) ids, (n, c, FACTS) → scores (n, c)."""

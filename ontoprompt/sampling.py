@@ -87,10 +87,15 @@ class Sampler:
         for name in self.names:
             for word in set(name.lower().split()):
                 self.by_name.setdefault(word, []).append(name)
-        self.by_word: dict[str, list[Term]] = {}
+        # A question is over one vocabulary, and so is what may be confused in it.
+        self.by_host: dict[str, list[Term]] = {}
+        self.by_word: dict[tuple[str, str], list[Term]] = {}
         for term in pool:
+            host = _host(term.iri)
+            self.by_host.setdefault(host, []).append(term)
             for word in term.label.lower().split():
-                self.by_word.setdefault(word, []).append(term)
+                self.by_word.setdefault((host, word), []).append(term)
+        self.hosts = sorted(self.by_host)
 
     def example(self, rng: Random, progress: float) -> Encoded:
         """One example; distractors come more often and in greater number as `progress` goes from 0 to 1."""
@@ -162,16 +167,23 @@ class Sampler:
             # A graph uses a part of its vocabulary only: retrieval over it reaches further down the list.
             share = rng.choice((0.15, 0.3, 0.6, 1.0))
             return [t for t in near if t.label not in gold and rng.random() < share][:count]
-        out: list[Term] = []
-        direct = any("wikidata" in t.iri for t in prepared.terms)
+        out: dict[str, Term] = {}
+        hosts = sorted({_host(t.iri) for t in prepared.terms if _host(t.iri) in self.by_host})
+        if not self.hosts:
+            return []
+        host = rng.choice(hosts or self.hosts)
+        # Where columns of two tables are called alike, the table tells which is meant: that is to be learned too.
+        tables = {t.label: t.domain for t in prepared.terms if t.domain}
         words = prepared.pair.question.lower().strip(" ?.").split()
         for _ in range(count * 3):
-            similar = self.by_word.get(rng.choice(words)) if rng.random() < 0.4 else None
-            term = rng.choice(similar) if similar else rng.choice(self.pool)
-            twin = any(term.label == t.label for t in prepared.terms)
-            if ("wikidata" in term.iri) == direct and not twin and len(out) < count:
-                out.append(term)
-        return out
+            similar = self.by_word.get((host, rng.choice(words))) if rng.random() < 0.4 else None
+            term = rng.choice(similar) if similar else rng.choice(self.by_host[host])
+            alike = term.label in gold and not (
+                term.domain and term.domain != tables.get(term.label, term.domain)
+            )
+            if not alike and len(out) < count:
+                out[term.iri] = term
+        return list(out.values())
 
     def _stray_entity(self, prepared: PreparedPair, rng: Random) -> list[EntityLink]:
         """Something that happens to be named like a word of the question, as a linker finds it."""
@@ -227,6 +239,11 @@ class Sampler:
         kept = [e for e in drawn if len(e.ids) <= _LONGEST]
         self.too_long += len(drawn) - len(kept)
         return kept
+
+
+def _host(iri: str) -> str:
+    """What the terms of one vocabulary have in common: the server that they are named after."""
+    return iri.split("/")[2] if iri.count("/") > 2 else iri
 
 
 def nearest_terms(

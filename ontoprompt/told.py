@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .embedding import Vectors
-from .grounding import KEYS, Meaning, Senses, contrasted, read_matrices, symbols_of, words_of
+from .grounding import KEYS, Meaning, Senses, beside_of, contrasted, read_matrices, symbols_of, words_of
+from .name_reading import LightReader
 
 Array = np.ndarray[Any, Any]
 
@@ -21,15 +22,20 @@ Array = np.ndarray[Any, Any]
 class Teller:
     """The matrices of a checkpoint, and the encoder that they were trained on; see `grounding.Grounding`."""
 
-    def __init__(self, matrices: Mapping[str, Vectors], senses: Senses) -> None:
+    def __init__(
+        self, matrices: Mapping[str, Vectors], senses: Senses, reader: LightReader | None = None
+    ) -> None:
         self.matrices = matrices
         self.senses = senses
+        self.reader = reader
 
     @classmethod
     def load(cls, folder: Path) -> Teller | None:
         """What lies beside a checkpoint; None when nothing does. Raises ArtifactError as `read_matrices` does."""
         found = read_matrices(folder)
-        return None if found is None else cls(*found)
+        if found is None:
+            return None
+        return cls(found.matrices, found.senses, LightReader(found.reader) if found.reader else None)
 
     def tell(self, meaning: Meaning, vocabulary: int) -> Told:
         """What one prompt means, ready for the model."""
@@ -52,8 +58,18 @@ class Told:
         self._last = words.last[0][words.last[0] >= 0]
         names = contrasted(vectors[None], [meaning], tokens)[0].T
         alike = in_context @ matrices["in_context"] @ names + alone @ matrices["alone"] @ names
-        self._alike = alike[: len(self._last)]
         self._pointing = matrices["symbol_out"] @ vectors.T
+        if teller.reader is not None:
+            one, columns = beside_of(meaning, words.starts[0], tokens)
+            found, heard = teller.reader.read(one)
+            terms = np.zeros_like(vectors)
+            terms[columns] = found
+            self._read = self._read + terms @ matrices["term_in"]
+            self._words = self._words + (heard @ matrices["heard_in"])[numbers]
+            names = contrasted(terms[None], [meaning], tokens)[0].T
+            alike[: len(heard)] += heard @ matrices["agree"] @ names
+            self._pointing = self._pointing + matrices["term_out"] @ terms.T
+        self._alike = alike[: len(self._last)]
         self._asking, self._key = matrices["query"], matrices["key"]
         self._listening: Array = np.zeros((len(self._asking), 0), np.float32)
 

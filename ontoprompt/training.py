@@ -89,7 +89,7 @@ class _Making:
     ) -> None:
         self.sampler, self.out, self.config, self.progress = sampler, out, config, progress
         self.model = new_model(config, sampler.tokenizer)
-        self.grounding = Grounding.new(config.width)
+        self.grounding = Grounding.new(config.width, reader=config.reader, dropout=config.reader_dropout)
         self.optimizer = _optimizer(self.model, self.grounding, config)
         self.counts = resume(out / "state", init_from, self.model, self.grounding, self.optimizer)
         sampler.too_long = self.counts.too_long
@@ -106,7 +106,7 @@ class _Making:
         counts = self.counts
         log_up_to(self.out / "evaluations.jsonl", counts.step).close()
         last_save = counts.spent
-        self.model.train()
+        self._training(True)
         with log_up_to(self.out / "log.jsonl", counts.step) as log:
             while (done := self.share) < 1.0:
                 row = self._step(done)
@@ -116,7 +116,9 @@ class _Making:
                     log.flush()
                     self._say()
                 if counts.step % evaluate_every == 0 or over:
+                    self._training(False)
                     self.check(counts.step, counts.spent)
+                    self._training(True)
                 if counts.spent - last_save > self.config.save_minutes:
                     last_save = counts.spent
                     self._save()
@@ -127,7 +129,7 @@ class _Making:
         began = time.monotonic()
         rate = rate_at(config.learning_rate, counts.step, config.warmup, done)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         # Of each step its own: what is drawn after a resumption is what would have been drawn.
         examples = self.sampler.batch(Random(f"{config.seed} {counts.step}"), done)
         loss = _step(self.model, self.grounding, self.optimizer, examples)
@@ -138,6 +140,11 @@ class _Making:
         counts.running = loss if counts.step == 1 else 0.98 * mean + 0.02 * loss if mean else loss
         counts.spent += (time.monotonic() - began) / 60
         return {**counts.row(), "rate": round(rate, 6)}
+
+    def _training(self, on: bool) -> None:
+        self.model.train(on)
+        if self.grounding.reader is not None:
+            self.grounding.reader.network.train(on)
 
     def _say(self) -> None:
         counts, config = self.counts, self.config
@@ -171,10 +178,16 @@ class _Making:
 def _optimizer(model: Any, grounding: Grounding, config: TrainConfig) -> Any:
     import torch
 
-    decay = [p for p in (*model.parameters(), *grounding.parameters()) if p.dim() > 1]
+    reading = list(grounding.reader.network.parameters()) if grounding.reader is not None else []
+    decay = [p for p in (*model.parameters(), *grounding.matrices.values()) if p.dim() > 1]
     other = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [
+        {"params": decay, "weight_decay": 0.05, "share": 1.0},
+        {"params": other, "weight_decay": 0.0, "share": 1.0},
+        {"params": reading, "weight_decay": 0.01, "share": config.reader_rate},
+    ]
     return torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
+        [group for group in groups if group["params"]],
         lr=config.learning_rate,
         betas=(0.9, 0.97),
     )
@@ -184,7 +197,7 @@ def _step(model: Any, grounding: Grounding, optimizer: Any, examples: Sequence[E
     """One update over the examples, in two length-sorted halves to spare padding. Returns the mean loss per token."""
     import torch
 
-    from .query_loss import grounded_loss
+    from .query_loss import grounded_loss, half_where_fast
 
     targets = sum(len(e.ids) - e.start for e in examples)
     total = 0.0
@@ -192,7 +205,7 @@ def _step(model: Any, grounding: Grounding, optimizer: Any, examples: Sequence[E
     for part in (examples[:half], examples[half:]):
         if not part:
             continue
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_where_fast():
             loss = grounded_loss(model, grounding, part) / targets
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
@@ -225,7 +238,7 @@ class _Check:
             self.generator = LiveGenerator(model, pretrained(sampler.tokenizer), config.variant, grounding)
 
     def _tensors(self) -> dict[str, Any]:
-        named = {f"matrices.{name}": matrix for name, matrix in self.grounding.matrices.items()}
+        named = {f"matrices.{name}": value for name, value in self.grounding.state().items()}
         return {**dict(self.model.named_parameters()), **named}
 
     def __call__(self, step: int, spent: float) -> None:
@@ -235,18 +248,16 @@ class _Check:
         from .evaluating import record
 
         began = time.monotonic()
-        self.model.eval()
         totals = self.held.measure(self.generator, self._loss, progress=self.progress)
-        self.model.train()
         figures = totals.figures(time.monotonic() - began)
         record(self.out, step, spent, figures, self._tensors(), self.progress)
 
     def _loss(self, examples: Sequence[Encoded]) -> float:
         import torch
 
-        from .query_loss import grounded_loss
+        from .query_loss import grounded_loss, half_where_fast
 
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.inference_mode(), half_where_fast():
             return float(grounded_loss(self.model, self.grounding, examples))
 
     def take_best(self) -> None:

@@ -11,6 +11,8 @@ class TrainConfig:
     """How to train: sizes in tokens, rates per step. `unaligned`: the share of examples whose symbols are numbered
     at random, so that only their names say what they stand for; `other_entities`: the share that shows entities which the
     question does not mean; `pooled`: the share that shows many of the terms and entities most like the right ones.
+    `reader`: whether names are read beside the question (`name_reading`); its weights learn at `reader_rate` times the rate, with
+    `reader_dropout`.
     `steps`: the budget in steps in place of minutes (0: minutes); a run of steps that was killed goes on to the same losses.
     `save_minutes`: how much a killed run loses at most. Defaults make the shipped generator."""
 
@@ -29,6 +31,9 @@ class TrainConfig:
     unaligned: float = 0.5
     other_entities: float = 0.35
     pooled: float = 0.5
+    reader: bool = True
+    reader_rate: float = 0.5
+    reader_dropout: float = 0.1
     seed: int = 7
     variant: str = "nsql-symbols"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from .alignment import WordScorer, aligner
 from .entities import EntityLink
 from .errors import QueryError, UsageError
+from .fillings import MADE_UP
 from .fragment import Fragment, Hint
 from .held_out import HeldOutPairs, chosen, keep_out, one_each, without
 from .index import OntologyIndex
@@ -130,7 +131,9 @@ def assemble(
     pool = list(labels.terms.values())
     names = {e.iri: e.label for p in asked for e in p.entities} | dict(labels.entities)
     confused = [*asked, *held.pairs]
-    rivals = rival_entities(confused, names, folder, progress) if names and config.pooled else {}
+    # Names that were made up are confused with one another.
+    real = [p for p in confused if not all(e.iri.startswith(MADE_UP) for e in p.entities)]
+    rivals = rival_entities(real, names, folder, progress) if names and config.pooled else {}
     if templates:
         made = without(made_pairs(pool, labels, asked, templates, config.seed), held.pairs)
         sets.append((math.sqrt(len(made)), made))

@@ -58,7 +58,7 @@ def resume(
             ) from error
         model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
         if (before := Grounding.load(init_from)) is not None:
-            grounding.copy_from(before.matrices)
+            grounding.copy_from(before.state())
     return Counts()
 
 
@@ -93,7 +93,7 @@ def save_state(
     torch.save(
         {
             "model": model.state_dict(),
-            "grounding": {name: matrix.detach() for name, matrix in grounding.matrices.items()},
+            "grounding": {name: value.detach() for name, value in grounding.state().items()},
             "optimizer": optimizer.state_dict(),
             **asdict(counts),
         },

@@ -47,14 +47,16 @@ AREA = prompt_of(
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["names alone", "names read beside the question"])
+def folder(
+    tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
     """A checkpoint with matrices at random: what is read and what is pointed at both matter."""
     out = tmp_path_factory.mktemp("grounded") / "model"
     shutil.copytree(tiny_model, out)
-    grounding = Grounding.new(64)
+    grounding = Grounding.new(64, reader=request.param)
     random = torch.Generator().manual_seed(1)
-    for matrix in grounding.parameters():
+    for matrix in grounding.matrices.values():
         matrix.data.add_(torch.randn(matrix.shape, generator=random) * 0.3)
     grounding.save(out)
     return out
@@ -203,8 +205,9 @@ def test_a_file_gives_back_what_was_saved(folder: Path, tmp_path: Path) -> None:
     loaded.save(tmp_path)
     again = Grounding.load(tmp_path)
     assert again is not None
-    for name, matrix in loaded.matrices.items():
-        assert torch.equal(matrix, again.matrices[name])
+    assert loaded.state().keys() == again.state().keys()
+    for name, value in loaded.state().items():
+        assert torch.equal(value, again.state()[name])
     assert Grounding.load(tmp_path / "nothing") is None
 
 

@@ -56,13 +56,13 @@ def request_of(question: str, *names: str, **more: Any) -> Request:
 REQUESTS = [request_of(*q) for q in QUESTIONS]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["names alone", "names read beside the question"])
+def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A CodeGen of two layers with random weights, told at random what symbols mean."""
     out = random_model(tmp_path_factory.mktemp("random"), seed=5)
-    grounding = Grounding.new(64)
+    grounding = Grounding.new(64, reader=request.param)
     random = torch.Generator().manual_seed(1)
-    for matrix in grounding.parameters():
+    for matrix in grounding.matrices.values():
         matrix.data.add_(torch.randn(matrix.shape, generator=random) * 0.3)
     grounding.save(out)
     return out

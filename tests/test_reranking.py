@@ -164,7 +164,7 @@ def test_training_puts_the_right_term_first_and_goes_on_where_it_was(
 ) -> None:
     made = readings(PAIRS, search)
     out = tmp_path / "reranker.safetensors"
-    config = RerankConfig(minutes=0.15, rate=3e-3, batch=4, warmup=16, hard=5, soft=2)
+    config = RerankConfig(minutes=0.4, rate=3e-3, batch=4, warmup=16, hard=5, soft=2)
     record = train_reranker([(1.0, made)], out, config)
     assert record["seen"] >= 16
     reranker = Reranker.load(out)
