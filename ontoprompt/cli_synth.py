@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,7 @@ _SHARE = click.FloatRange(0, 1)
     help="Read plain SPARQL files in the-stack's layout instead; a hub name is downloaded.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), help="Processes; the pairs are the same. Default: one a core, one where a graph is asked.")  # fmt: skip
 @guarded
 def synth(
     progress: Progress,
@@ -87,6 +89,7 @@ def synth(
     sample: int,
     licence: str,
     corpus: str | None,
+    jobs: int | None,
     **flags: Any,
 ) -> None:
     """Make question and query pairs from the ontologies in SOURCEs (files, folders, endpoints), or from a graph's own terms."""
@@ -109,6 +112,7 @@ def synth(
     )
     if out is None and (config.templates_held or config.terms_held):
         raise UsageError("What is held out goes to a second file, and there is no first.", "Give --out FILE.")
+    jobs = jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
     with contextlib.ExitStack() as stack:
         ontology, filling, store = _filled(stack, progress, sources, kg, names, sample, config.seed)
         given = _given(templates, filling, store, stack)
@@ -121,10 +125,10 @@ def synth(
             else "none",
         }
         if out is None:
-            for _, rows in stream(synthesis, Counts()):
+            for _, rows in stream(synthesis, Counts(), jobs=jobs):
                 click.echo(lines(rows)[0], nl=False)
             return
-        counts = write(synthesis, out, inputs, progress=progress)
+        counts = write(synthesis, out, inputs, progress=progress, jobs=jobs)
     held = f", {counts.held:,} held out in {held_file(out)}" if counts.held else ""
     click.echo(f"{out}: {counts.pairs:,} pairs of {len(counts.templates):,} templates{held}")
 

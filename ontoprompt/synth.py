@@ -8,11 +8,14 @@ last block; a killed run cuts the file there and goes on.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import multiprocessing
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -187,26 +190,64 @@ def fingerprint(synthesis: Synthesis, inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def stream(synthesis: Synthesis, counts: Counts, *, start: int = 0) -> Iterator[tuple[int, list[Row]]]:
-    """(number of the block, its new pairs), until there are as many as wanted. Raises UsageError when no more can be made."""
-    number, vain = start, 0
-    while counts.pairs < synthesis.config.count:
-        fresh: list[Row] = []
-        for row in synthesis.block(number):
-            if _print_of(row.question, row.record["sparql"]) in counts.seen:
-                continue
-            counts.take(row.record, bool(row.held))
-            fresh.append(row)
+# What the processes beside the main one make blocks of; set while they are started.
+_SHARED: list[Synthesis] = []
+
+
+def _unhurried() -> None:
+    """Leave Ctrl-C to the main process, which ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _shared_block(number: int) -> list[Row]:
+    return list(_SHARED[0].block(number))
+
+
+def _blocks(synthesis: Synthesis, start: int, jobs: int) -> Generator[tuple[int, list[Row]], None, None]:
+    """Blocks in order, made ahead by `jobs` processes. What asks a graph stays in one: its store is another process's."""
+    if jobs < 2 or synthesis.store is not None or "fork" not in multiprocessing.get_all_start_methods():
+        yield from ((number, list(synthesis.block(number))) for number in itertools.count(start))
+        return
+    _SHARED[:] = [synthesis]
+    with multiprocessing.get_context("fork").Pool(jobs, _unhurried) as pool:
+        _SHARED.clear()
+        ahead: deque[Any] = deque()
+        for number in itertools.count(start):
+            while len(ahead) < 2 * jobs:
+                ahead.append(pool.apply_async(_shared_block, (number + len(ahead),)))
+            yield number, ahead.popleft().get()
+
+
+def stream(
+    synthesis: Synthesis, counts: Counts, *, start: int = 0, jobs: int = 1
+) -> Iterator[tuple[int, list[Row]]]:
+    """(number of the block, its new pairs), until there are as many as wanted; the same whatever `jobs` is. Raises
+    UsageError when no more can be made."""
+    vain = 0
+    if counts.pairs >= synthesis.config.count:
+        return
+    blocks = _blocks(synthesis, start, jobs)
+    try:
+        for number, rows in blocks:
+            fresh: list[Row] = []
+            for row in rows:
+                if _print_of(row.question, row.record["sparql"]) in counts.seen:
+                    continue
+                counts.take(row.record, bool(row.held))
+                fresh.append(row)
+                if counts.pairs >= synthesis.config.count:
+                    break
+            vain = 0 if any(not row.held for row in fresh) else vain + 1
+            if vain > _VAIN:
+                raise UsageError(
+                    f"Only {counts.pairs:,} different pairs could be made.",
+                    "Ask for fewer, hold out less, or give a larger ontology or graph.",
+                )
+            yield number, fresh
             if counts.pairs >= synthesis.config.count:
-                break
-        vain = 0 if any(not row.held for row in fresh) else vain + 1
-        if vain > _VAIN:
-            raise UsageError(
-                f"Only {counts.pairs:,} different pairs could be made.",
-                "Ask for fewer, hold out less, or give a larger ontology or graph.",
-            )
-        yield number, fresh
-        number += 1
+                return
+    finally:
+        blocks.close()
 
 
 def lines(rows: Sequence[Row]) -> tuple[str, str]:
@@ -219,9 +260,14 @@ def lines(rows: Sequence[Row]) -> tuple[str, str]:
 
 
 def write(
-    synthesis: Synthesis, out: Path, inputs: Mapping[str, Any], *, progress: Progress | None = None
+    synthesis: Synthesis,
+    out: Path,
+    inputs: Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Counts:
-    """Write `out`, `out`'s held-out file and its card. A run that was stopped is taken up.
+    """Write `out`, `out`'s held-out file and its card. A run that was stopped is taken up, with as many `jobs` or others.
 
     Raises ArtifactError when another run's unfinished file is in the way, UsageError when no more pairs can be made.
     """
@@ -232,7 +278,7 @@ def write(
     out.parent.mkdir(parents=True, exist_ok=True)
     counts, start = _resumed(parts, state_path, mark)
     with parts[0].open("ab") as main, parts[1].open("ab") as held:
-        for number, rows in stream(synthesis, counts, start=start):
+        for number, rows in stream(synthesis, counts, start=start, jobs=jobs):
             for file, text in zip((main, held), lines(rows), strict=True):
                 _add(file, text)
             _save(state_path, {"fingerprint": mark, "block": number + 1, "bytes": [main.tell(), held.tell()]})

@@ -125,6 +125,8 @@ class _Making:
         self._save()
 
     def _step(self, done: float) -> dict[str, Any]:
+        import torch
+
         config, counts = self.config, self.counts
         began = time.monotonic()
         rate = rate_at(config.learning_rate, counts.step, config.warmup, done)
@@ -132,6 +134,8 @@ class _Making:
             group["lr"] = rate * group["share"]
         # Of each step its own: what is drawn after a resumption is what would have been drawn.
         examples = self.sampler.batch(Random(f"{config.seed} {counts.step}"), done)
+        # So is what the reader's dropout leaves out.
+        torch.manual_seed(config.seed * 1_000_003 + counts.step)
         loss = _step(self.model, self.grounding, self.optimizer, examples)
         counts.step += 1
         counts.seen += len(examples)

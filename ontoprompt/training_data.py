@@ -274,7 +274,9 @@ def made_pairs(
 
     items = list(labels.entities.values())
     direct = tuple(t for t in pool if t.iri.startswith(PREFIXES["wdt"]))
-    other = tuple(t for t in pool if t not in set(direct) and (t.kind == "class" or t.usage >= 200))
+    other = tuple(
+        t for t in pool if not t.iri.startswith(PREFIXES["wdt"]) and (t.kind == "class" or t.usage >= 200)
+    )
     over_statements = count * 3 // 8 if direct and items else 0
     names = items or [e.label for p in pairs for e in p.entities] or ["Alpha", "Beta"]
     made = list(

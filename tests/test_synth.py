@@ -58,6 +58,18 @@ def test_every_query_reads_only_and_returns_something(filling: Filling) -> None:
     assert [r for r in rows if not answered(store, r["sparql"])] == []
 
 
+def test_several_processes_make_the_same_pairs(filling: Filling) -> None:
+    rows = {}
+    for jobs in (1, 3):
+        synthesis = Synthesis(filling, SynthConfig(1500, templates_held=0.1))
+        rows[jobs] = [
+            (n, row.question, row.held)
+            for n, some in stream(synthesis, Counts(), start=2, jobs=jobs)
+            for row in some
+        ]
+    assert rows[1] == rows[3] and rows[1][0][0] == 2
+
+
 def test_all_constructs_are_made() -> None:
     filling = invented(load_ontology([UNSEEN, UNSEEN.with_name("dblp.ttl")]), seed=1)
     text = "\n".join(row["sparql"] for row in made(filling, 2500))
