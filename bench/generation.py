@@ -157,6 +157,7 @@ def main() -> None:
                 retriever=None if arguments.unranked else linking.retriever,
                 reader=None if narrow else reader,
                 constrained=not arguments.free,
+                given=arguments.linking == "gold",
             )
             for written in narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
                 rows.append(scored_row(written, graph, arguments.seed, linking))

@@ -103,7 +103,13 @@ def rows_of(
     progress = Progress(len(ready), quiet)
     reader = open_query_reranker("default")
     narrow = linking.setting != "gold"
-    writer = Writer(generator, beams=beams, retriever=linking.retriever, reader=None if narrow else reader)
+    writer = Writer(
+        generator,
+        beams=beams,
+        retriever=linking.retriever,
+        reader=None if narrow else reader,
+        given=not narrow,
+    )
     for written in narrowed(writer, ready, linking, reader) if narrow else writer.write(ready):
         rows.append(scored_row(written, "", linking.seed, linking))
         progress.tick()

@@ -50,6 +50,7 @@ class Writer:
     `beams`: candidates searched for; `ranked`: order them by how much of the question they hear, as `ontoprompt ask`
     does, with `retriever` and `reader`; else by probability alone. `nearest`, `examples`: where worked examples come from, and how
     many. `constrained`: hold decoding to the grammar. `known_as`: the generator's `identity`, where it is known already.
+    `given`: every term and entity of a fragment is meant, as those that a user pins are.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Writer:
         constrained: bool = True,
         cache: Cache | None = None,
         known_as: str = "",
+        given: bool = False,
     ) -> None:
         self.generator, self.variant = generator, variant or generator.variant
         self.beams, self.retriever, self.constrained = beams, retriever, constrained
@@ -72,6 +74,7 @@ class Writer:
         self.nearest, self.examples = nearest, examples
         self.reader = reader if retriever is not None else None
         self.identity = known_as or identity(generator)
+        self.given = given
 
     def prompt(self, linked: Linked) -> Prompt:
         """The prompt of a question."""
@@ -120,7 +123,7 @@ class Writer:
                 str(term_weights(prompt)),
                 self.beams,
                 self.constrained,
-                cost is not None,
+                "given" if self.given else cost is not None,
                 self.reader.fingerprint if self.reader is not None else "",
             )
             for (_, _, prompt, _), cost in zip(batch, costs, strict=True)
@@ -154,7 +157,10 @@ class Writer:
     def _cost(self, linked: Linked, prompt: Prompt) -> Cost | None:
         if self.retriever is None:
             return None
-        return Cost(linked.question.question, prompt.fragment, self.retriever.heard(prompt.fragment))
+        fragment = prompt.fragment
+        links = [*(s.term.iri for s in fragment.terms), *(e.iri for e in fragment.entities)]
+        heard = self.retriever.heard(fragment)
+        return Cost(linked.question.question, fragment, heard, links if self.given else ())
 
     def _request(self, prompt: Prompt, cost: Cost | None) -> Request:
         if not self.constrained:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Tokens of a question and of a name; what is longer is cut.
 _QUESTION_TOKENS, _NAME_TOKENS = 64, 20
+# Names whose tokens are kept: a server meets new ones all day.
+_REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Beside:
     columns: tuple[int, ...]
 
 
-@cache
+@lru_cache(_REMEMBERED)
 def _pieces(text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
     """The ids of a text, its marks included, and the characters of each."""
     encoding = tokenizer_of(packaged_model()).encode(text)

@@ -177,7 +177,7 @@ class Engine:
         for used, prompts in self._rounds(question, options, fragment, timings):
             with _timed(timings, "generate"):
                 words = self.retriever.heard(used)
-                cost = Cost(question, used, words)
+                cost = Cost(question, used, words, options.pins.iris)
                 candidates = self._candidates(prompts, cost, options)
             choice = self._choose(question, candidates, used, words, options, tried, timings)
             if choice is not None and (best is None or choice.quality > best.quality):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -106,7 +106,11 @@ class Cost:
     At least 0, in nats; each query is judged once. A query that does not parse costs more than any other.
     """
 
-    def __init__(self, question: str, fragment: Fragment, words: Heard) -> None:
+    def __init__(
+        self, question: str, fragment: Fragment, words: Heard, meant: Collection[str] = ()
+    ) -> None:
+        """`meant`: IRIs of terms and entities that somebody who knows has named: a query that leaves one out is wrong."""
+        self.meant = frozenset(meant)
         self.question = question
         self.fragment = fragment
         self.words = words
@@ -134,7 +138,7 @@ class Cost:
     def _of(self, query: sparql.Query, text: str) -> float:
         iris = frozenset(map(sparql.property_of, query.iris()))
         used = {(e.start, e.end) for e in self.fragment.entities if e.iri in iris}
-        cost = _UNUSED * len(self.mentions - used)
+        cost = _UNUSED * len(self.mentions - used) + _UNUSED * len(self.meant - iris)
         cost += _UNUSED_LITERAL * sum(literal.value not in text for literal in self.fragment.literals)
         if self.yes_no != (query.form == "ask"):
             cost += _WRONG_FORM

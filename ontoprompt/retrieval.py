@@ -83,6 +83,11 @@ class Pins:
     entities: Mapping[str, str]
     terms: tuple[str, ...] = ()
 
+    @property
+    def iris(self) -> frozenset[str]:
+        """All that is fixed."""
+        return frozenset((*self.entities.values(), *self.terms))
+
 
 @dataclass(frozen=True, slots=True)
 class VocabularyInUse:

@@ -69,6 +69,15 @@ def test_a_query_that_hears_more_comes_first() -> None:
     assert order(QUESTION, (DEAF, -0.1), (ONE, -0.5), (TWO, -2.0)) == [TWO, ONE, DEAF]
 
 
+def test_what_somebody_who_knows_has_named_is_used() -> None:
+    cost = Cost(QUESTION, FRAGMENT, WORDS, [FILM.iri, DBO + "director", DBO + "birthPlace"])
+    free = Cost(QUESTION, FRAGMENT, WORDS)
+    assert cost(TWO) == free(TWO)
+    assert cost(ONE) == free(ONE) + 4.0 and cost(DEAF) == free(DEAF) + 8.0
+    sure = [candidate(ONE, -0.1), candidate(TWO, -6.5)]
+    assert [rank(sure, c)[0].sparql for c in (free, cost)] == [ONE, TWO]
+
+
 def test_a_sure_model_outweighs_a_word() -> None:
     assert order(QUESTION, (ONE, -0.1), (TWO, -9.0)) == [ONE, TWO]
 
