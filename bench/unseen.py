@@ -5,7 +5,7 @@
 
 DBLP-QuAD, SciQA and spider4sparql, each held out wholly: setting `pool` of `bench.links`, over the vocabularies of
 `bench.adapt` (`bench/vocabularies/dblp.ttl`, `orkg.ttl`, the schemas of spider4sparql). Entities have no table of names
-there: they are called by their local names, identifiers included, and confused with those of other questions. Prints suite
+there: they are called by their local names, those of dblp by what questions call them (`bench.said_names`), and confused with those of other questions. Prints suite
 accuracy and exact match of each data set over all questions drawn: one whose gold cannot be linked, or that is undecided,
 counts as wrong and is listed under `left_out` or `undecided`.
 
@@ -30,6 +30,7 @@ from bench.adapt import Vocabulary, vocabularies
 from bench.arguments import show, write_rows
 from bench.datasets import Question
 from bench.runs import sentences
+from bench.said_names import said_names
 from bench.vocabulary_links import VocabularyLinking, names_in, rows_of, share
 from ontoprompt.errors import UsageError
 from ontoprompt.generation import LoadOptions, open_generator
@@ -116,6 +117,7 @@ def main() -> None:
                 if not asked:
                     continue
                 names = names_in((q.query for q in vocabulary.questions), vocabulary.ontology)
+                names |= said_names(vocabulary.questions)
                 linking = VocabularyLinking(
                     vocabulary.ontology, names, setting=arguments.linking, seed=arguments.seed
                 )
