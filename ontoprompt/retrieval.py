@@ -33,7 +33,7 @@ _LEXICAL = 0.12
 _SEARCH = 200
 # How many of the best terms a small generator is shown: few where the search has learned what is asked for, which was
 # chosen on training questions held out; more where it has not (bench/LOG.md).
-NARROW, UNLEARNT = (2, 4), (4, 8, 12)
+NARROW, UNLEARNT = (2, 4, 8), (4, 8, 12)
 _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
