@@ -25,7 +25,7 @@ from .generation import Candidate, Generator, Request, term_weights
 from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
 from .query_reranking import QueryReranker
-from .ranking import Cost, TriedCandidate, judge, nothing, rank, rows, with_turned
+from .ranking import Cost, TriedCandidate, judge, leaves_out, nothing, rank, rows, with_turned
 from .restating import restate
 from .retrieval import Pins, Retriever, prefer_specific_types
 from .validation import validate
@@ -85,8 +85,13 @@ class AskOptions:
     examples: Sequence[Example] = ()
 
 
-_GOOD, _OTHER_KIND, _NOTHING = 2, 1, 0
-_NOTES = {_GOOD: "chosen", _OTHER_KIND: "another kind of answer", _NOTHING: "nothing found"}
+_GOOD, _DEAF, _OTHER_KIND, _NOTHING = 3, 2, 1, 0
+_NOTES = {
+    _GOOD: "chosen",
+    _DEAF: "leaves out a name",
+    _OTHER_KIND: "another kind of answer",
+    _NOTHING: "nothing found",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,7 @@ class Engine:
         """What is tried, one after the other while nothing is found: a fragment and the prompts made of it.
 
         A small model that is shown a dozen terms uses more of them than are meant. A graph tells which of its queries
-        find something; without one, the model is shown the best few terms alone.
+        find something; without one, or when none does that hears every name, the model is shown the best few terms alone.
         """
         if given is None:
             with _timed(timings, "link"):
@@ -216,11 +221,13 @@ class Engine:
             return
         yield used, [whole]
         if given is None:
+            with _timed(timings, "prompt"):
+                few = self._few(used, whole, options)
             with _timed(timings, "retrieve"):
                 used = self.fragment(question, options, widen=True, links=links)
             with _timed(timings, "prompt"):
                 whole = self.prompt(used, options)
-            yield used, [whole]
+            yield used, [*few, whole]
 
     def _few(self, fragment: Fragment, whole: Prompt, options: AskOptions) -> list[Prompt]:
         """Prompts of the best terms alone, for a model that writes in symbols, as the small ones do."""
@@ -321,6 +328,8 @@ class Engine:
                     tried.append(TriedCandidate(candidate, tuple(issues), None, "refused by the graph"))
                     continue
             quality = _quality(question, result)
+            if quality == _GOOD and leaves_out(candidate.sparql, fragment):
+                quality = _DEAF
             entry = TriedCandidate(
                 candidate, tuple(issues), None if result is None else rows(result), _NOTES[quality]
             )

@@ -49,6 +49,13 @@ _COUNTED = re.compile(r"\bCOUNT ?\( ?(?:DISTINCT )?\?(\w+)")
 _MORE = re.compile(
     r"\b(?:more|higher|larger|bigger|greater|longer|taller|older|later|heavier|deeper) than\b|\b(?:over|above|after|exceeding)\b (?=\$?\d)"
 )
+# Words without which nobody asks for what is missing, and how a query says that something is.
+_DENIED = re.compile(
+    r"n't\b|n’t\b|\b(?:no|not|without|except|excluding|exclude|lack|lacks|lacking|never|missing|none|neither|nor|but|apart|aside|other than|"
+    r"leave|leaving|leaves|left|drop|remove|removing|take away|minus|unknown|besides|only|cannot|unlike|instead|outside|non\w+|un\w+)\b",
+    re.IGNORECASE,
+)
+_ABSENCE = re.compile(r"\b(?:MINUS|NOT EXISTS) \{[^{}]*\}")
 _LESS = re.compile(
     r"\b(?:less|fewer|lower|smaller|shorter|younger|earlier|lighter) than\b|\b(?:under|below|before)\b (?=\$?\d)"
 )
@@ -106,9 +113,7 @@ class Cost:
     At least 0, in nats; each query is judged once. A query that does not parse costs more than any other.
     """
 
-    def __init__(
-        self, question: str, fragment: Fragment, words: Heard, meant: Collection[str] = ()
-    ) -> None:
+    def __init__(self, question: str, fragment: Fragment, words: Heard, meant: Collection[str] = ()) -> None:
         """`meant`: IRIs of terms and entities that somebody who knows has named: a query that leaves one out is wrong."""
         self.meant = frozenset(meant)
         self.question = question
@@ -119,6 +124,7 @@ class Cost:
         self.mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
         lowered = question.lower()
         more, less = bool(_MORE.search(lowered)), bool(_LESS.search(lowered))
+        self.denied = bool(_DENIED.search(question))
         self.sign = ">" if more and not less else "<" if less and not more else ""
         said = [w for w in re.findall(r"[a-z]+", lowered) if w in _DOWN | _UP | _LATE | _EARLY]
         self.superlative = said[0] if len(said) == 1 else ""
@@ -146,6 +152,7 @@ class Cost:
             cost += _NO_ORDER
         cost += _LESS_FITTING * sum(self.best - score for iri, score in self.scores.items() if iri in iris)
         cost += _NONSENSE * (nonsense(query, text, self.fragment) + self._turned(query, text))
+        cost += _NONSENSE * (not self.denied and bool(_ABSENCE.search(text)))
         for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
             cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
         return cost
@@ -253,6 +260,19 @@ def with_turned(
             turned = replace(candidate, text=text, sparql=query, score=candidate.score - PENALTY)
             out.setdefault(query, turned)
     return tuple(out.values())
+
+
+def leaves_out(text: str, fragment: Fragment) -> bool:
+    """Whether a query uses no reading of a stretch of the question that surely names something."""
+    if not _DENIED.search(fragment.question):
+        # What a query only takes away it does not ask about.
+        text = _ABSENCE.sub(" ", text)
+    sure = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+    try:
+        iris = sparql.parse(text).iris()
+    except QueryError:
+        return True
+    return bool(sure - {(e.start, e.end) for e in fragment.entities if e.iri in iris})
 
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:

@@ -133,9 +133,10 @@ def test_when_nothing_is_found_a_wider_fragment_is_tried_once(
     told.says([REVERSED], [RIGHT])
     answer = engine.ask(QUESTION, AskOptions(top_k=2))
     assert cells(answer) == ["Canberra"] and fates(answer) == ["nothing found", "chosen"]
-    first, second = (len(request.prompt.fragment.terms) for request in told.seen)
-    assert (first, second) == (2, 4)
-    assert answer.prompt == told.seen[1].prompt.text, "the prompt shown is the one that was answered"
+    sizes = [len(request.prompt.fragment.terms) for request in told.seen]
+    assert (sizes[0], sizes[-1]) == (2, 4)
+    shown = {request.prompt.text for request in told.seen[1:]}
+    assert answer.prompt in shown, "the prompt shown is the one that was answered"
 
 
 def test_yes_or_no_about_something_else_is_no_answer(engine: Engine, told: ScriptedGenerator) -> None:
@@ -146,11 +147,24 @@ def test_yes_or_no_about_something_else_is_no_answer(engine: Engine, told: Scrip
     assert engine.ask("Is there a city?").result is not None
 
 
+def test_an_answer_that_leaves_out_what_was_named_gives_way_to_one_that_does_not(
+    engine: Engine, told: ScriptedGenerator
+) -> None:
+    deaf = "SELECT DISTINCT ?a WHERE { ?b dbo:capital ?a }"
+    told.says([deaf], [RIGHT])
+    answer = engine.ask(QUESTION)
+    assert fates(answer)[:2] == ["leaves out a name", "chosen"] and cells(answer) == ["Canberra"]
+    told.says([deaf])
+    alone = engine.ask(QUESTION)
+    assert len(cells(alone)) >= 1 and alone.confidence < answer.confidence
+
+
 def test_repair_is_bounded_and_an_empty_answer_stays_empty(engine: Engine, told: ScriptedGenerator) -> None:
     told.says([REVERSED])
     answer = engine.ask(QUESTION)
+    # All terms, then once more: the best two, the best four, and a wider fragment.
     assert (
-        len(told.seen) == 2 and answer.empty and answer.confidence < confidence(engine, told, QUESTION, RIGHT)
+        len(told.seen) == 4 and answer.empty and answer.confidence < confidence(engine, told, QUESTION, RIGHT)
     )
     assert "nothing was found" in answer.doubts and answer.prompt == told.seen[0].prompt.text
 
@@ -159,7 +173,7 @@ def test_when_no_candidate_is_valid_even_then_it_is_said(engine: Engine, told: S
     told.says([UNKNOWN, HALF])
     with pytest.raises(NoQueryError):
         engine.ask(QUESTION)
-    assert len(told.seen) == 2
+    assert len(told.seen) == 4
     told.says([], [RIGHT])
     assert cells(engine.ask(QUESTION)) == ["Canberra"]
 
@@ -169,7 +183,7 @@ def test_an_answer_of_the_wrong_kind_gives_way_to_one_of_the_right_kind(
 ) -> None:
     both = "dbr:Australia dbo:populationTotal ?n ; dbo:capital ?c"
     told.says([f"SELECT ?c WHERE {{ {both} }}", f"SELECT ?n WHERE {{ {both} }}"])
-    question = "How many people live in the country whose capital is Canberra, Australia?"
+    question = "How many people live in the country Australia?"
     answer = engine.ask(question)
     assert fates(answer) == ["another kind of answer", "chosen"] and cells(answer) == ["26000000"]
     told.says([f"SELECT ?c WHERE {{ {both} }}"])
@@ -195,8 +209,9 @@ def test_without_a_graph_that_tells_right_from_wrong_a_small_model_is_shown_the_
 ) -> None:
     told.says([RIGHT])
     answer = engine.ask(QUESTION, AskOptions(execute=False))
-    assert [len(r.prompt.fragment.terms) for r in told.seen] == list(NARROW)
-    assert len(answer.terms) > max(NARROW) and answer.prompt == told.seen[0].prompt.text
+    shown = [n for n in NARROW if n < len(answer.terms)]
+    assert [len(r.prompt.fragment.terms) for r in told.seen] == shown and len(shown) >= 2
+    assert answer.prompt == told.seen[0].prompt.text
     assert len(answer.candidates) == 1
     told.seen.clear()
     engine.ask(QUESTION, AskOptions(execute=False, variant="nsql"))

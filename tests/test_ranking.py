@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ontoprompt import sparql
@@ -18,6 +20,7 @@ from ontoprompt.ranking import (
     Cost,
     TriedCandidate,
     judge,
+    leaves_out,
     nonsense,
     nothing,
     rank,
@@ -76,6 +79,15 @@ def test_what_somebody_who_knows_has_named_is_used() -> None:
     assert cost(ONE) == free(ONE) + 4.0 and cost(DEAF) == free(DEAF) + 8.0
     sure = [candidate(ONE, -0.1), candidate(TWO, -6.5)]
     assert [rank(sure, c)[0].sparql for c in (free, cost)] == [ONE, TWO]
+
+
+def test_nothing_is_taken_away_that_the_question_does_not_deny() -> None:
+    without = f"SELECT ?a WHERE {{ ?a a <{DBO}Film> . MINUS {{ ?a <{DBO}director> <{FILM.iri}> }} }}"
+    denied = "Which films were not made by the director of Psycho?"
+    costs = [Cost(q, replace(FRAGMENT, question=q), Heard((), {}))(without) for q in (QUESTION, denied)]
+    assert costs[0] == costs[1] + 3.0
+    assert leaves_out(without, FRAGMENT)
+    assert not leaves_out(without, replace(FRAGMENT, question=denied)) and not leaves_out(TWO, FRAGMENT)
 
 
 def test_a_sure_model_outweighs_a_word() -> None:
