@@ -41,6 +41,7 @@ _NONSENSE = 3.0
 _LESS_FITTING = 1.0
 _UNREADABLE = 100.0
 _SURE = 0.5
+_LATE_ENOUGH = 6
 _NUMERIC = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$")
 _ORDERED = re.compile(r"\b(?:ASC|DESC|ORDER BY) ?\(? ?\?(\w+)")
 _COMPARED = re.compile(r"\?(\w+) [<>]=? |[<>]=? \?(\w+)")
@@ -330,6 +331,8 @@ def judge(
     missing = words.unheard(iris)
     model = math.exp(chosen.candidate.score / max(1, len(chosen.candidate.token_logprobs)))
     place = [t for t in tried if t.note != "not needed"].index(chosen) if chosen in tried else 0
+    # Being found at the second try is one reason for doubt, however many were tried at the first.
+    place = min(place, _LATE_ENOUGH)
     # A score beyond 0.9 says no more than that the term fits.
     score = 1.1 + 3.0 * (model - 0.85) + 3.0 * (min(fit, 0.9) - 0.5) - 1.5 * len(unused) - 0.3 * place
     score -= 2.0 * sum(1.0 - share for share in words.best(iris))
