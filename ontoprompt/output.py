@@ -120,6 +120,8 @@ def answer_text(answer: Answer, *, explain: bool = False) -> str:
     return "".join(f"{text}\n" for text, _ in shown)
 
 
+# Of a doubtful answer with more rows than the first number, so many are shown as the second says.
+_MANY, _FEW = 10, 5
 # The style of what is coloured as a query; variables of the environment that make rich take any stdout for a terminal.
 _QUERY = "sparql"
 _COLOURS = frozenset(("FORCE_COLOR", "TTY_COMPATIBLE"))
@@ -154,6 +156,10 @@ def answer_lines(answer: Answer) -> list[str]:
     if answer.empty:
         return ["Nothing found: the query ran and returned no rows."]
     lines = ["  ".join(cell_text(v, answer.labels) for v in row) for row in result.rows]
+    if answer.doubtful and len(lines) > _MANY:
+        # A screenful of rows would hide that they are hardly what was asked for.
+        more = "more" if result.truncated else f"{len(lines) - _FEW} more"
+        return [*lines[:_FEW], f"({more}, left out since this may be wrong; --json has them)"]
     if result.truncated:
         lines.append(f"(only the first {len(result.rows)} rows)")
     return lines

@@ -250,3 +250,15 @@ def test_progress_without_a_reader_stops_nothing(
         closed.close()
         Progress(closed)("stage", 1, 2)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("truncated", [True, False])
+def test_many_rows_do_not_hide_that_they_may_be_wrong(truncated: bool) -> None:
+    many = rows(*(Value("literal", f"row {n}") for n in range(40)), truncated=truncated)
+    sure, doubtful = (answer_text(answer(many, confidence=c)) for c in (0.9, 0.1))
+    assert sure.count("row ") == 40
+    assert doubtful.count("row ") == 5 and "left out since this may be wrong" in doubtful
+    assert ("35 more" in doubtful) == (not truncated)
+    assert len(answer_json(answer(many, confidence=0.1))["rows"]) == 40
+    few = rows(*(Value("literal", f"row {n}") for n in range(10)))
+    assert answer_text(answer(few, confidence=0.1)).count("row ") == 10
