@@ -31,7 +31,7 @@ class LightGenerator(ConstrainedGenerator):
         """Raises what `Network` raises, ArtifactError for matrices beside it that cannot be read."""
         from tokenizers import Tokenizer
 
-        self.name, self.options = name, options
+        self.path, self.name, self.options = str(folder), name, options
         self._text_of_tokenizer = (folder / "tokenizer.json").read_text("utf-8")
         state = json.loads(self._text_of_tokenizer)
         if (state["model"]["type"], state["decoder"]["type"]) != ("BPE", "ByteLevel"):

@@ -72,7 +72,7 @@ class MiniLMEncoder:
                 ids = [each.ids for each in network.cut(texts[start : start + _CHUNK])]
 
                 def run(rows: list[int], ids: list[list[int]] = ids, part: Vectors = part) -> int:
-                    part[rows] = _unit(network.states([ids[row] for row in rows]).mean(1))
+                    part[rows] = unit(network.states([ids[row] for row in rows]).mean(1))
                     return len(rows)
 
                 batches = _batches([len(row) for row in ids])
@@ -98,7 +98,7 @@ class MiniLMEncoder:
                 kept = [span for span, places in zip(spans, pieces, strict=True) if places]
                 means = [state[places].mean(0) for places in pieces if places]
                 if kept:
-                    found[row] = (kept, _unit(np.stack(means)))
+                    found[row] = (kept, unit(np.stack(means)))
         return found
 
 
@@ -139,6 +139,11 @@ def tokenizer_of(folder: Path) -> Any:
     tokenizer.enable_truncation(_MAX_TOKENS)
     tokenizer.no_padding()
     return tokenizer
+
+
+def cut_tokens(ids: Sequence[int], most: int) -> tuple[int, ...]:
+    """The first `most` tokens of a text, its end mark kept where it is too long."""
+    return tuple(ids) if len(ids) <= most else (*ids[: most - 1], ids[-1])
 
 
 @cache
@@ -218,7 +223,8 @@ def first_line(error: Exception) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
+    """Rows of length 1; of nothing, zeros."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .embedding import WORD, Vectors, packaged_model
-from .minilm import pieces_of, tokenizer_of
+from .minilm import cut_tokens, pieces_of, tokenizer_of, unit
 
 if TYPE_CHECKING:
     from .reading import CrossEncoder
@@ -46,20 +46,16 @@ def _pieces(text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
     return tuple(encoding.ids), tuple(encoding.offsets)
 
 
-def _cut(ids: tuple[int, ...], most: int) -> tuple[int, ...]:
-    return ids if len(ids) <= most else (*ids[: most - 1], ids[-1])
-
-
 def beside(question: str, starts: Sequence[int], names: Sequence[str]) -> Beside:
     """A question, of which the words that start at these characters are wanted, and the name of each symbol."""
     ids, offsets = _pieces(question)
-    cut = _cut(ids, _QUESTION_TOKENS)
+    cut = cut_tokens(ids, _QUESTION_TOKENS)
     spans = [match.span() for match in WORD.finditer(question)]
     found = dict(zip((start for start, _ in spans), pieces_of(spans, offsets), strict=True))
     inside = len(cut) if len(cut) == len(ids) else len(cut) - 1
     words = tuple(tuple(place for place in found.get(start, ()) if place < inside) for start in starts)
     unlike = list(dict.fromkeys(names))
-    read = tuple(_cut(_pieces(name)[0][1:], _NAME_TOKENS) for name in unlike)
+    read = tuple(cut_tokens(_pieces(name)[0][1:], _NAME_TOKENS) for name in unlike)
     return Beside(cut, words, read, tuple(unlike.index(name) for name in names))
 
 
@@ -79,12 +75,7 @@ class LightReader:
         for number, places in enumerate(one.words):
             if places:
                 words[number] = states[list(places)].mean(0)
-        return _unit(means)[list(one.columns)], _unit(words)
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
+        return unit(means)[list(one.columns)], unit(words)
 
 
 class TorchReader:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ontoprompt.embedding import Vectors, folder_fingerprint, packaged_model
 from ontoprompt.errors import ArtifactError
-from ontoprompt.minilm import tokenizer_of
+from ontoprompt.minilm import cut_tokens, tokenizer_of
 from ontoprompt.ontology import KINDS, Term
 from ontoprompt.reading import LINEAR, CrossEncoder
 
@@ -73,8 +73,7 @@ class Pieces:
 
     def _cut(self, text: str, most: int) -> list[int]:
         """The tokens of a text, its end mark kept where it is too long."""
-        ids: list[int] = self._tokenizer.encode(text).ids
-        return ids if len(ids) <= most else [*ids[: most - 1], ids[-1]]
+        return list(cut_tokens(self._tokenizer.encode(text).ids, most))
 
     def _term(self, term: Term) -> list[int]:
         text = term.label if not term.aliases else f"{term.label}, {', '.join(term.aliases[:2])}"

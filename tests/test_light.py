@@ -150,6 +150,21 @@ def test_what_prompts_mean_is_the_same_in_arrays_and_in_tensors(folder: Path, li
         assert np.allclose(told.scores(hidden[:5].numpy(), choices), scores, atol=1e-3)
 
 
+def test_what_is_kept_of_one_is_not_taken_for_another_with_other_weights(
+    folder: Path, tmp_path: Path
+) -> None:
+    from bench.writing import identity
+
+    one = LightGenerator.open(folder)
+    shutil.copytree(folder, tmp_path / "other")
+    grounding = Grounding.load(folder)
+    assert one is not None and grounding is not None and one.path == str(folder)
+    grounding.matrices["query"].add_(1.0)
+    grounding.save(tmp_path / "other")
+    other = LightGenerator(tmp_path / "other", one.name, LoadOptions())
+    assert identity(one) != identity(other)
+
+
 def test_the_graph_that_ships_is_the_one_that_is_made() -> None:
     assert STORED.read_bytes() == made(SHIPPED)
     assert Network(default_model_dir()).shape == SHIPPED
