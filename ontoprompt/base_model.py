@@ -14,7 +14,7 @@ from typing import Any
 from .errors import ArtifactError, UsageError
 from .generation import hub_answers, resolve_model, trained_variant
 from .grounding import FILE, Grounding, Meaning, meaning
-from .known_models import in_eight_blocks
+from .known_models import context_of, in_eight_blocks
 from .loading import plain_heads
 from .pairs import PreparedPair, to_prompt, to_target
 from .prompts import Prompt
@@ -93,8 +93,7 @@ def load_base(config: TuneConfig) -> Base:
     model.config.use_cache = False
     if config.checkpointing:
         model.activation_checkpointing_enable()
-    sizes = (getattr(shape, name, None) for name in ("n_positions", "max_position_embeddings"))
-    context = min(config.context, next((int(size) for size in sizes if size), config.context))
+    context = min(config.context, context_of(shape, config.context))
     grounding = Grounding.load(Path(path)) if local and not scratch else None
     variant = config.variant or trained_variant(path)
     if lora:

@@ -19,6 +19,7 @@ from .errors import ArtifactError, NoQueryError, UsageError
 from .evidence import in_tokens
 from .grammar import Grammar
 from .grounding import Grounded, Grounding, meaning
+from .known_models import context_of
 from .loading import hub_answers as hub_answers
 from .prompts import Prompt
 
@@ -267,9 +268,7 @@ class TransformersGenerator(ConstrainedGenerator):
 
     @property
     def context(self) -> int:
-        config = self.model.config
-        sizes = (getattr(config, name, None) for name in ("n_positions", "max_position_embeddings"))
-        return int(next((size for size in sizes if size), 2048))
+        return context_of(self.model.config)
 
     @property
     def vocabulary(self) -> int:

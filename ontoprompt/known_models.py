@@ -133,6 +133,14 @@ KNOWN: tuple[KnownModel, ...] = (
 )  # fmt: skip
 
 _CODEGEN2_HEADS = (128, 256)
+# Tokens of a prompt and its query that a model is taken to have room for whose configuration does not say.
+_USUAL_CONTEXT = 2048
+
+
+def context_of(config: Any, default: int = _USUAL_CONTEXT) -> int:
+    """How many tokens a model of a configuration reads and writes at most."""
+    sizes = (getattr(config, name, None) for name in ("n_positions", "max_position_embeddings"))
+    return int(next((size for size in sizes if size), default))
 
 
 def in_eight_blocks(config: Mapping[str, Any]) -> bool:

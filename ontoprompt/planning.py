@@ -19,7 +19,7 @@ from typing import Any
 
 from .cards import Card, parse_cards
 from .errors import ArtifactError
-from .known_models import known_model
+from .known_models import context_of, known_model
 
 # A 4-bit weight shares a float32 scale with 63 others (Dettmers et al. 2023, bitsandbytes' default).
 _BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}
@@ -96,7 +96,7 @@ def plan(
     """
     cards = parse_cards(gpus)
     model, shown = _model_without_weights(name)
-    context = _context(model.config)
+    context = context_of(model.config)
     length = min(tokens or context, context)
     sizes = _sizes(model, quantize, _DTYPES[dtype])
     weights = sum(sizes.values())
@@ -146,11 +146,6 @@ def lines(plan: Plan) -> list[str]:
 
 def _gib(size: float) -> str:
     return f"{size / 1024**3:.2f} GiB"
-
-
-def _context(config: Any) -> int:
-    sizes = (getattr(config, name, None) for name in ("n_positions", "max_position_embeddings"))
-    return int(next((size for size in sizes if size), 2048))
 
 
 def _cache(config: Any, width: int) -> float:
