@@ -22,6 +22,8 @@ FILE = "neighbours.safetensors"
 # Chosen on training questions held out (bench/LOG.md). `_NEAR`: the cosine at which one neighbour speaks as loudly as
 # nobody; `_SHARP`: how fast that grows with the cosine.
 _COUNT, _SHARP, _NEAR = 50, 0.04, 0.65
+# The same for how a term was used among those called alike, where farther questions say something too.
+_WIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,17 @@ class Neighbours:
                 for term in self.terms[self.starts[question] : self.starts[question + 1]].tolist():
                     votes[self.iris[term]] = votes.get(self.iris[term], 0.0) + share
             out.append(votes)
+        return out
+
+    def likings(self, vectors: Vectors) -> list[dict[str, float]]:
+        """For each row of encoded questions, (n, d): IRI → how much questions like it have used the term, a kernel's
+        sum over all of them (Nadaraya and Watson 1964). It tells which of several terms that are called alike is meant."""
+        weights = np.exp((vectors @ self.vectors.T - _NEAR) / _WIDE)
+        lengths = np.diff(self.starts)
+        out: list[dict[str, float]] = []
+        for row in weights:
+            sums = np.bincount(self.terms, weights=np.repeat(row, lengths), minlength=len(self.iris))
+            out.append(dict(zip(self.iris, sums.tolist(), strict=True)))
         return out
 
     def save(self, path: Path) -> None:

@@ -26,6 +26,7 @@ from .query_reranking import WEIGHT
 from .validation import Issue
 
 if TYPE_CHECKING:
+    from .ontology import Term
     from .prompts import Prompt
     from .query_reranking import QueryReranker
     from .retrieval import Surroundings
@@ -123,6 +124,12 @@ class Cost:
         self.yes_no = expected_answer(question) == "yes-no"
         self.order = any(m.lower() not in _NO_SUPERLATIVE for m in _SUPERLATIVE.findall(question))
         self.mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+        # A name may be part of a term's own: "Finland" in "Uppslagsverket Finland ID".
+        self.within = {
+            s.term.iri: spans
+            for s in fragment.terms
+            if (spans := {span for span in self.mentions if _holds(s.term, question[slice(*span)])})
+        }
         lowered = question.lower()
         more, less = bool(_MORE.search(lowered)), bool(_LESS.search(lowered))
         self.denied = bool(_DENIED.search(question))
@@ -145,6 +152,8 @@ class Cost:
     def _of(self, query: sparql.Query, text: str) -> float:
         iris = frozenset(map(sparql.property_of, query.iris()))
         used = {(e.start, e.end) for e in self.fragment.entities if e.iri in iris}
+        for iri in iris & self.within.keys():
+            used |= self.within[iri]
         cost = _UNUSED * len(self.mentions - used) + _UNUSED * len(self.meant - iris)
         cost += _UNUSED_LITERAL * sum(literal.value not in text for literal in self.fragment.literals)
         if self.yes_no != (query.form == "ask"):
@@ -207,6 +216,15 @@ class Cost:
         if not dated:
             return ""
         return "DESC" if self.superlative in _LATE else "ASC"
+
+
+def _holds(term: Term, mention: str) -> bool:
+    """Whether a name of a term holds the mention and more."""
+    said = mention.lower()
+    return any(
+        len(name) > len(said) and re.search(rf"(?<!\w){re.escape(said)}(?!\w)", name.lower())
+        for name in (term.label, *term.aliases)
+    )
 
 
 def _signs(text: str) -> list[tuple[bool, str]]:

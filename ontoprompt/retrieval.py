@@ -18,7 +18,7 @@ from .fragment import Fragment, ScoredTerm
 from .index import TermHit
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
-from .term_search import TermSearch
+from .term_search import TermSearch, spoken
 
 if TYPE_CHECKING:
     from .execution import Store
@@ -33,7 +33,7 @@ _LEXICAL = 0.12
 _SEARCH = 200
 # How many of the best terms a small generator is shown: few where the search has learned what is asked for, which was
 # chosen on training questions held out; more where it has not (bench/LOG.md).
-NARROW, UNLEARNT = (2, 4, 8), (4, 8, 12)
+NARROW, UNLEARNT = (1, 2, 4, 8), (4, 8, 12)
 _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -208,7 +208,7 @@ class Retriever:
             for iri, score in scores.items()
         ]
         found.sort(key=lambda hit: (-hit.score, hit.term.iri))
-        read = self.search.read_again(question, found)[:top_k]
+        read = self.search.read_again(question, found, incident)[:top_k]
         chosen = [ScoredTerm(hit.term, hit.score) for hit in read]
         for iri in pins.terms if pins else ():
             if iri not in self.terms:
@@ -221,9 +221,16 @@ class Retriever:
         return replace(fragment, hints=hints(question, fragment, *self._word_scores(fragment)))
 
     def narrowed(self, fragment: Fragment, count: int) -> Fragment:
-        """The fragment with its `count` best terms alone, and with one reading of each word, the best."""
+        """The fragment with its `count` best terms alone, and with one reading of each word, the best. Where questions asked
+        before, and no graph, tell terms apart that are called alike, the best of them alone."""
         links = tuple(_settled(fragment.entities, 1))
-        few = replace(fragment, terms=fragment.terms[:count], entities=links, hints=())
+        terms = fragment.terms
+        if self.store is None and self.index.neighbours is not None:
+            first: dict[tuple[str, bool], ScoredTerm] = {}
+            for scored in terms:
+                first.setdefault(spoken(scored.term), scored)
+            terms = tuple(first.values())
+        few = replace(fragment, terms=terms[:count], entities=links, hints=())
         return replace(few, hints=hints(few.question, few, *self._word_scores(few)))
 
     def widths(self, fragment: Fragment) -> list[int]:
