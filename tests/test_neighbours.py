@@ -10,10 +10,12 @@ import pytest
 
 from ontoprompt.embedding import load_encoder
 from ontoprompt.errors import ArtifactError
-from ontoprompt.index import OntologyIndex, build_index
+from ontoprompt.fragment import Fragment, ScoredTerm
+from ontoprompt.index import OntologyIndex, TermHit, build_index
 from ontoprompt.indexing import build
 from ontoprompt.neighbours import FILE, Neighbours
 from ontoprompt.ontology import Ontology, Term
+from ontoprompt.retrieval import Retriever
 from ontoprompt.term_search import TermSearch
 
 DBO = "http://dbpedia.org/ontology/"
@@ -127,3 +129,55 @@ def test_the_default_index_ships_with_them() -> None:
 
     index = open_index(load_settings())
     assert index.manifest.neighbours > 4000
+
+
+DBP = "http://dbpedia.org/property/"
+ALIKE = (
+    Term(DBO + "lieutenant", "object_property", "lieutenant", usage=5_000),
+    Term(DBP + "lieutenant", "property", "lieutenant", usage=900),
+    Term(DBO + "airline", "object_property", "airline"),
+)
+
+
+def _alike(folder: Path, asked: list[tuple[str, list[str]]]) -> OntologyIndex:
+    neighbours = Neighbours.of(asked, load_encoder()) if asked else None
+    return build_index(Ontology(ALIKE, (), {}), folder, encoder=load_encoder(), neighbours=neighbours)
+
+
+def test_of_terms_called_alike_the_one_that_such_questions_used_comes_first(tmp_path: Path) -> None:
+    asked = [
+        ("Who was the lieutenant of governor Frank Steunenberg?", [DBP + "lieutenant"]),
+        ("Which general was a lieutenant of Napoleon?", [DBO + "lieutenant"]),
+    ]
+    index = _alike(tmp_path / "asked", asked)
+    for question, first in (
+        ("Who was the lieutenant of governor Goodwin Knight?", DBP),
+        ("Which general was a lieutenant of Wellington?", DBO),
+    ):
+        hits = TermSearch(index).search(question, 3)
+        assert [h.term.iri for h in hits if h.term.label == "lieutenant"][0] == first + "lieutenant"
+    question = "Who was the lieutenant of governor Goodwin Knight?"
+    found = {h.term.iri: h.score for h in TermSearch(index, asked=0.0, told_apart=False).search(question, 3)}
+    # Without it nothing but rounding tells them apart.
+    assert found[DBO + "lieutenant"] == pytest.approx(found[DBP + "lieutenant"], abs=0.02)
+
+
+def test_what_the_graph_has_at_a_name_is_not_told_apart_from_what_it_lacks(tmp_path: Path) -> None:
+    index = _alike(
+        tmp_path / "asked", [("Who was the lieutenant of Frank Steunenberg?", [DBP + "lieutenant"])]
+    )
+    hits = [TermHit(ALIKE[0], 0.9), TermHit(ALIKE[1], 0.5)]
+    question = "Who was the lieutenant of Goodwin Knight?"
+    here = TermSearch(index).read_again(question, hits, {DBO + "lieutenant"})
+    assert [(h.term.iri, h.score) for h in here] == [(h.term.iri, h.score) for h in hits]
+    assert TermSearch(index).read_again(question, hits)[0].term.iri == DBP + "lieutenant"
+
+
+def test_a_few_terms_are_called_differently_where_questions_were_asked_before(tmp_path: Path) -> None:
+    question = "Who was the lieutenant of Goodwin Knight?"
+    fragment = Fragment(question, tuple(ScoredTerm(t, 0.9 - n / 10) for n, t in enumerate(ALIKE)))
+    asked = Retriever(_alike(tmp_path / "asked", [(question, [DBP + "lieutenant"])]))
+    kept = [s.term.iri for s in asked.narrowed(fragment, 2).terms]
+    assert kept == [DBO + "lieutenant", DBO + "airline"]
+    never = Retriever(_alike(tmp_path / "never", []))
+    assert [s.term.iri for s in never.narrowed(fragment, 2).terms] == [t.iri for t in ALIKE[:2]]

@@ -339,3 +339,21 @@ def test_a_turned_query_costs_what_evidence_costs_and_is_no_candidate_twice() ->
     _, other = with_turned(both[:1], prompt, lambda iri: LEAVING)
     assert other.score == -1.0 - PENALTY
     assert other.sparql == both[1].sparql
+
+
+def test_a_name_within_the_name_of_a_term_in_use_is_not_left_out() -> None:
+    question = "What is the Uppslagsverket Finland ID for kickboxing?"
+    finland = EntityLink("http://example.org/finland", "Finland", "Finland", 27, 34, 0.9)
+    sport = EntityLink("http://example.org/kickboxing", "kickboxing", "kickboxing", 42, 52, 0.9)
+    term = Term("http://example.org/id", "datatype_property", "Uppslagsverket Finland ID")
+    other = Term("http://example.org/other", "datatype_property", "Finland")
+    fragment = Fragment(question, (ScoredTerm(term, 0.9), ScoredTerm(other, 0.9)), (finland, sport))
+    cost = Cost(question, fragment, Heard((), {}))
+    held, not_held = (
+        cost(f"SELECT ?a WHERE {{ <{sport.iri}> <{t.iri}> ?a }}") for t in fragment_terms(fragment)
+    )
+    assert not_held - held == pytest.approx(4.0)
+
+
+def fragment_terms(fragment: Fragment) -> list[Term]:
+    return [scored.term for scored in fragment.terms]
