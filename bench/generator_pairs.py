@@ -3,7 +3,8 @@
     python -m bench.generator_pairs --out DIR [--vocabularies 240] [--per 110] [--large 12000] [--seed 0]
 
 Writes `small.jsonl`, pairs over many small vocabularies that nobody uses, and `small.ttl`, these vocabularies;
-`dbpedia.jsonl` and `wikidata.jsonl`, pairs over the bundled ones; and with `--data-folder` (`ONTOPROMPT_DATA`) `held-1.jsonl`
+`dbpedia.jsonl` and `wikidata.jsonl`, pairs over the bundled ones; of each of the three what LC-QuAD lacks
+(`NAME-constructs.jsonl`) and the rest (`NAME-plain.jsonl`), to be weighted apart; and with `--data-folder` (`ONTOPROMPT_DATA`) `held-1.jsonl`
 and `held-2.jsonl`, queries of the training halves of LC-QuAD 1.0 and 2.0 that are to be kept out of training, to decide by.
 Vocabularies and wordings that `bench.constructs`, `bench.unseen` and `bench.foreign` measure by are not among them.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +34,10 @@ from ontoprompt.synth import Counts, SynthConfig, Synthesis, lines, stream
 from ontoprompt.table_vocabularies import table_vocabulary
 from ontoprompt.wikidata_templates import statement_drafts
 
+# What LC-QuAD's queries never hold; the last is a path, outside IRIs.
+_CONSTRUCTS = re.compile(
+    r"\b(?:GROUP BY|HAVING|OPTIONAL|MINUS|UNION|VALUES)\b|\b(?:BIND|SUM|AVG) ?\(|[>)][+*]|[>)] ?/ ?[<^(]|\|"
+)
 # Of small vocabularies that many look like tables.
 _TABLES = 0.4
 _HELD = 200
@@ -62,6 +68,14 @@ def pairs_over(
     except UsageError:
         # A small vocabulary is used up.
         return
+
+
+def apart(file: Path) -> None:
+    """Writes the pairs of a file whose queries hold constructs that LC-QuAD lacks, and the others, to files of their own."""
+    rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, wanted in (("constructs", True), ("plain", False)):
+        kept = [row for row in rows if bool(_CONSTRUCTS.search(json.loads(row)["sparql"])) is wanted]
+        file.with_name(f"{file.stem}-{name}.jsonl").write_text("".join(kept), encoding="utf-8")
 
 
 def held_out(file: Path, count: int, seed: int) -> Iterator[str]:
@@ -123,6 +137,8 @@ def write(arguments: Any) -> None:
         text = "".join(pairs_over(load_ontology([bundled("ontology", file)]), arguments.large, seed, known))
         (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
         print(f"{name}.jsonl: {text.count(chr(10)):,} pairs", file=sys.stderr)
+    for name in ("small", "dbpedia", "wikidata"):
+        apart(out / f"{name}.jsonl")
     if folder:
         for number, file in (("1", "lcquad1/train.jsonl"), ("2", "lcquad2/train_part.jsonl")):
             (out / f"held-{number}.jsonl").write_text(
