@@ -162,9 +162,9 @@ def test_an_answer_that_leaves_out_what_was_named_gives_way_to_one_that_does_not
 def test_repair_is_bounded_and_an_empty_answer_stays_empty(engine: Engine, told: ScriptedGenerator) -> None:
     told.says([REVERSED])
     answer = engine.ask(QUESTION)
-    # All terms, then once more: the best two, the best four, and a wider fragment.
+    # All terms, then once more: the best one, the best two, the best four, and a wider fragment.
     assert (
-        len(told.seen) == 4 and answer.empty and answer.confidence < confidence(engine, told, QUESTION, RIGHT)
+        len(told.seen) == 5 and answer.empty and answer.confidence < confidence(engine, told, QUESTION, RIGHT)
     )
     assert "nothing was found" in answer.doubts and answer.prompt == told.seen[0].prompt.text
 
@@ -173,7 +173,7 @@ def test_when_no_candidate_is_valid_even_then_it_is_said(engine: Engine, told: S
     told.says([UNKNOWN, HALF])
     with pytest.raises(NoQueryError):
         engine.ask(QUESTION)
-    assert len(told.seen) == 4
+    assert len(told.seen) == 5
     told.says([], [RIGHT])
     assert cells(engine.ask(QUESTION)) == ["Canberra"]
 
