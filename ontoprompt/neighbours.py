@@ -62,7 +62,7 @@ class Neighbours:
             out.append(votes)
         return out
 
-    def likings(self, vectors: Vectors) -> list[dict[str, float]]:
+    def kernel_sums(self, vectors: Vectors) -> list[dict[str, float]]:
         """For each row of encoded questions, (n, d): IRI → how much questions like it have used the term, a kernel's
         sum over all of them (Nadaraya and Watson 1964). It tells which of several terms that are called alike is meant."""
         weights = np.exp((vectors @ self.vectors.T - _NEAR) / _WIDE)

@@ -25,7 +25,7 @@ from .generation import Candidate, Generator, Request, term_weights
 from .grammar import Form, Vocabulary, build_grammar
 from .prompts import Example, Prompt, build_prompt
 from .query_reranking import QueryReranker
-from .ranking import Cost, TriedCandidate, judge, leaves_out, nothing, rank, rows, with_turned
+from .ranking import Cost, TriedCandidate, denies_unasked, judge, leaves_out, nothing, rank, rows, with_turned
 from .restating import restate
 from .retrieval import Pins, Retriever, prefer_specific_types
 from .validation import validate
@@ -433,8 +433,10 @@ def _counts(prompt: Prompt) -> list[str]:
 
 
 def _beside_the_point(question: str, query: str, fragment: Fragment) -> bool:
-    """Whether a query says yes or no to a question that names things, without any of them: whatever it says looks
-    like an answer and is none."""
+    """Whether a query says yes or no to a question that names things, without any of them, or takes away what no word of
+    the question denies: whatever it says looks like an answer and is none."""
+    if denies_unasked(query, question):
+        return True
     if expected_answer(question) != "yes-no" or not _NAME.search(question[1:]):
         return False
     try:

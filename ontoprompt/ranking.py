@@ -57,6 +57,13 @@ _DENIED = re.compile(
     r"leave|leaving|leaves|left|drop|remove|removing|take away|minus|unknown|besides|only|cannot|unlike|instead|outside|non\w+|un\w+)\b",
     re.IGNORECASE,
 )
+# Words without which nobody compares a value with a bound; a number alone is one that a thing has.
+_BOUNDED = re.compile(
+    r"\b(?:\w+er|more|less|least|most|over|under|above|below|between|before|since|until|till|exceed\w*|beyond|surpass\w*|from|to|up|"
+    r"maxim\w*|minim\w*|worse|within|during|not|no|at|by|outside|range|limit\w*|compar\w*|topp?\w*|earli\w*|lat\w+)\b|n't\b|[<>≤≥]",
+    re.IGNORECASE,
+)
+_BOUND = re.compile(r" [<>]=? ")
 _ABSENCE = re.compile(r"\b(?:MINUS|NOT EXISTS) \{[^{}]*\}")
 _LESS = re.compile(
     r"\b(?:less|fewer|lower|smaller|shorter|younger|earlier|lighter) than\b|\b(?:under|below|before)\b (?=\$?\d)"
@@ -123,16 +130,10 @@ class Cost:
         self.words = words
         self.yes_no = expected_answer(question) == "yes-no"
         self.order = any(m.lower() not in _NO_SUPERLATIVE for m in _SUPERLATIVE.findall(question))
-        self.mentions = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
-        # A name may be part of a term's own: "Finland" in "Uppslagsverket Finland ID".
-        self.within = {
-            s.term.iri: spans
-            for s in fragment.terms
-            if (spans := {span for span in self.mentions if _holds(s.term, question[slice(*span)])})
-        }
+        self.mentions = _mentions(fragment)
         lowered = question.lower()
         more, less = bool(_MORE.search(lowered)), bool(_LESS.search(lowered))
-        self.denied = bool(_DENIED.search(question))
+        self.bounded = bool(_BOUNDED.search(question))
         self.sign = ">" if more and not less else "<" if less and not more else ""
         said = [w for w in re.findall(r"[a-z]+", lowered) if w in _DOWN | _UP | _LATE | _EARLY]
         self.superlative = said[0] if len(said) == 1 else ""
@@ -151,18 +152,17 @@ class Cost:
 
     def _of(self, query: sparql.Query, text: str) -> float:
         iris = frozenset(map(sparql.property_of, query.iris()))
-        used = {(e.start, e.end) for e in self.fragment.entities if e.iri in iris}
-        for iri in iris & self.within.keys():
-            used |= self.within[iri]
-        cost = _UNUSED * len(self.mentions - used) + _UNUSED * len(self.meant - iris)
-        cost += _UNUSED_LITERAL * sum(literal.value not in text for literal in self.fragment.literals)
+        unheard = self.mentions - _heard_of(iris, self.fragment)
+        cost = _UNUSED * len(unheard) + _UNUSED * len(self.meant - iris)
+        cost += _UNUSED_LITERAL * len(_unused_literals(text, self.fragment))
         if self.yes_no != (query.form == "ask"):
             cost += _WRONG_FORM
         if self.order and not re.search(r"\bORDER BY\b|\bM(?:AX|IN)\b", text):
             cost += _NO_ORDER
         cost += _LESS_FITTING * sum(self.best - score for iri, score in self.scores.items() if iri in iris)
         cost += _NONSENSE * (nonsense(query, text, self.fragment) + self._turned(query, text))
-        cost += _NONSENSE * (not self.denied and bool(_ABSENCE.search(text)))
+        cost += _NONSENSE * denies_unasked(text, self.question)
+        cost += _NONSENSE * (not self.bounded and bool(_BOUND.search(text)))
         for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
             cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
         return cost
@@ -216,15 +216,6 @@ class Cost:
         if not dated:
             return ""
         return "DESC" if self.superlative in _LATE else "ASC"
-
-
-def _holds(term: Term, mention: str) -> bool:
-    """Whether a name of a term holds the mention and more."""
-    said = mention.lower()
-    return any(
-        len(name) > len(said) and re.search(rf"(?<!\w){re.escape(said)}(?!\w)", name.lower())
-        for name in (term.label, *term.aliases)
-    )
 
 
 def _signs(text: str) -> list[tuple[bool, str]]:
@@ -286,12 +277,46 @@ def leaves_out(text: str, fragment: Fragment) -> bool:
     if not _DENIED.search(fragment.question):
         # What a query only takes away it does not ask about.
         text = _ABSENCE.sub(" ", text)
-    sure = {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
     try:
-        iris = sparql.parse(text).iris()
+        iris = frozenset(map(sparql.property_of, sparql.parse(text).iris()))
     except QueryError:
         return True
-    return bool(sure - {(e.start, e.end) for e in fragment.entities if e.iri in iris})
+    return bool(_mentions(fragment) - _heard_of(iris, fragment))
+
+
+def denies_unasked(text: str, question: str) -> bool:
+    """Whether a query takes away what no word of the question denies."""
+    return bool(_ABSENCE.search(text)) and not _DENIED.search(question)
+
+
+def _mentions(fragment: Fragment) -> set[tuple[int, int]]:
+    """The stretches of the question that surely name something."""
+    return {(e.start, e.end) for e in fragment.entities if e.score > _SURE}
+
+
+def _heard_of(iris: Collection[str], fragment: Fragment) -> set[tuple[int, int]]:
+    """The mentions that a query with these IRIs has heard: those with a reading among them, and those that are part of a
+    term's own name, as "Finland" of "Uppslagsverket Finland ID"."""
+    used = [s.term for s in fragment.terms if s.term.iri in iris]
+    return {
+        (e.start, e.end)
+        for e in fragment.entities
+        if e.iri in iris or (e.start >= 0 and any(_holds(term, e.mention) for term in used))
+    }
+
+
+def _holds(term: Term, mention: str) -> bool:
+    """Whether a name of a term holds the mention and more."""
+    said = mention.lower()
+    return any(
+        len(name) > len(said) and re.search(rf"(?<!\w){re.escape(said)}(?!\w)", name.lower())
+        for name in (term.label, *term.aliases)
+    )
+
+
+def _unused_literals(text: str, fragment: Fragment) -> list[str]:
+    """What of the question's numbers, dates and strings a query leaves out."""
+    return [x.value for x in fragment.literals if x.value not in text]
 
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
@@ -339,20 +364,17 @@ def judge(
     iris = frozenset(map(sparql.property_of, query.iris()))
     doubts: list[str] = []
     fit = min((s.score for s in fragment.terms if s.term.iri in iris), default=0.0)
-    unused = [
-        e
-        for e in fragment.entities
-        if e.iri not in iris
-        and e.score > _SURE
-        and not any(o.iri in iris and (o.start, o.end) == (e.start, e.end) for o in fragment.entities)
-    ]
+    heard_of = _heard_of(iris, fragment)
+    unused = [e for e in fragment.entities if e.score > _SURE and (e.start, e.end) not in heard_of]
+    unsaid = _unused_literals(chosen.candidate.sparql, fragment)
     missing = words.unheard(iris)
     model = math.exp(chosen.candidate.score / max(1, len(chosen.candidate.token_logprobs)))
     place = [t for t in tried if t.note != "not needed"].index(chosen) if chosen in tried else 0
     # Being found at the second try is one reason for doubt, however many were tried at the first.
     place = min(place, _LATE_ENOUGH)
     # A score beyond 0.9 says no more than that the term fits.
-    score = 1.1 + 3.0 * (model - 0.85) + 3.0 * (min(fit, 0.9) - 0.5) - 1.5 * len(unused) - 0.3 * place
+    score = 1.1 + 3.0 * (model - 0.85) + 3.0 * (min(fit, 0.9) - 0.5) - 3.0 * len(unused) - 0.3 * place
+    score -= 3.5 * len(unsaid)
     score -= 2.0 * sum(1.0 - share for share in words.best(iris))
     weakest = min((e.score for e in fragment.entities if e.iri in iris), default=0.9)
     score += 2.0 * (weakest - 0.8)
@@ -360,6 +382,8 @@ def judge(
         doubts.append(f"nothing in the query stands for {', '.join(repr(w) for w in missing)}")
     if unused:
         doubts.append(f"the query leaves out {', '.join(repr(e.mention) for e in unused)}")
+    if unsaid:
+        doubts.append(f"the query leaves out {', '.join(map(repr, unsaid))}")
     if result is not None and nothing(result):
         score -= 3.0
         doubts.append("nothing was found")

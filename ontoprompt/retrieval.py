@@ -18,7 +18,7 @@ from .fragment import Fragment, ScoredTerm
 from .index import TermHit
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
-from .term_search import TermSearch, spoken
+from .term_search import TermSearch, name_key
 
 if TYPE_CHECKING:
     from .execution import Store
@@ -228,7 +228,7 @@ class Retriever:
         if self.store is None and self.index.neighbours is not None:
             first: dict[tuple[str, bool], ScoredTerm] = {}
             for scored in terms:
-                first.setdefault(spoken(scored.term), scored)
+                first.setdefault(name_key(scored.term), scored)
             terms = tuple(first.values())
         few = replace(fragment, terms=terms[:count], entities=links, hints=())
         return replace(few, hints=hints(few.question, few, *self._word_scores(few)))

@@ -27,7 +27,7 @@ ASKED = 1.0
 # Terms that are called alike: what questions asked before are taken to have used each, before any did, and how far that
 # grows with its use in the graph; and what one unit of log odds counts. Chosen by leaving one training question out (bench/LOG.md).
 _UNASKED, _USED = 0.1, 0.2
-CALLED_ALIKE = 0.05
+HOMONYM = 0.05
 _DEPTH = 100
 
 
@@ -46,11 +46,12 @@ class TermSearch:
         lexical: float = LEXICAL,
         nameless: bool = True,
         asked: float = ASKED,
-        told_apart: bool = True,
     ) -> None:
         self.index = index
         self.reranker = reranker
-        self.lexical, self.nameless, self.asked, self.told_apart = lexical, nameless, asked, told_apart
+        self.lexical, self.nameless, self.asked = lexical, nameless, asked
+        # The vectors of the questions last searched for, which are read again.
+        self._searched: Mapping[str, Vectors] = {}
         self._lexicon: Lexicon | None = None
         self._places = {term.iri: place for place, term in enumerate(index.terms)}
 
@@ -86,7 +87,7 @@ class TermSearch:
         """The first of the hits, best first, in the order that the reranker and their scores give together; the rest
         as they were; of terms that are called alike the likeliest first. Without a reranker, that alone. `there`: IRIs of
         terms that a graph has at what the question names; these are not told apart from others, the graph has done it."""
-        return self._told_apart(question, self._read(question, hits), there)
+        return self._disambiguated(question, self._read(question, hits), there)
 
     def _read(self, question: str, hits: Sequence[TermHit]) -> list[TermHit]:
         if self.reranker is None:
@@ -100,17 +101,19 @@ class TermSearch:
         over = max(0.0, rest[0].score - floor) if rest else 0.0
         return [*both, *(TermHit(hit.term, hit.score - over) for hit in rest)]
 
-    def _told_apart(self, question: str, hits: list[TermHit], there: Collection[str]) -> list[TermHit]:
+    def _disambiguated(self, question: str, hits: list[TermHit], there: Collection[str]) -> list[TermHit]:
         """Of terms that are called alike the one that the question most likely means has the best score of them: by
         which of them questions like it have used, and by how much the graph uses each. Where no question was asked
         before, as they were."""
         alike: dict[tuple[tuple[str, bool], bool], list[TermHit]] = {}
         for hit in hits:
-            alike.setdefault((spoken(hit.term), hit.term.iri in there), []).append(hit)
-        neighbours = self.index.neighbours if self.told_apart else None
+            alike.setdefault((name_key(hit.term), hit.term.iri in there), []).append(hit)
+        neighbours = self.index.neighbours if self.asked else None
         if neighbours is None or len(alike) == len(hits):
             return hits
-        (used,) = neighbours.likings(self.index.encoder.encode([question]))
+        vector = self._searched.get(question)
+        vectors = self.index.encoder.encode([question]) if vector is None else vector[None]
+        (used,) = neighbours.kernel_sums(vectors)
         scores = {hit.term.iri: hit.score for hit in hits}
         for group in alike.values():
             if len(group) > 1:
@@ -118,7 +121,7 @@ class TermSearch:
                 before = np.array([used.get(hit.term.iri, 0.0) for hit in group])
                 share = before + _UNASKED * usage * len(group) / usage.sum()
                 best = max(hit.score for hit in group)
-                less = CALLED_ALIKE * (np.log(share) - np.log(share.max()))
+                less = HOMONYM * (np.log(share) - np.log(share.max()))
                 scores.update((h.term.iri, best + x) for h, x in zip(group, less.tolist(), strict=True))
         out = [TermHit(hit.term, scores[hit.term.iri]) for hit in hits]
         out.sort(key=lambda hit: -hit.score)
@@ -149,6 +152,7 @@ class TermSearch:
         encoded = self.index.encoder.encode(texts)
         number = {text: n for n, text in enumerate(texts)}
         whole = encoded[[number[q] for q in questions]]
+        self._searched = dict(zip(questions, whole, strict=True))
         means: Vectors = whole
         if self.nameless:
             means = (whole + encoded[[number[h] for h in hidden]]) * np.float32(0.5)
@@ -169,7 +173,7 @@ class TermSearch:
         return TermHit(self.index.terms[place], dense + more)
 
 
-def spoken(term: Term) -> tuple[str, bool]:
+def name_key(term: Term) -> tuple[str, bool]:
     """What a term is called, however its words are joined, and whether it is a class: two that have this in common are told
     apart by nothing that a question says."""
     return re.sub(r"[\s_-]+", "", term.label.lower()), term.kind == "class"

@@ -157,7 +157,7 @@ def test_of_terms_called_alike_the_one_that_such_questions_used_comes_first(tmp_
         hits = TermSearch(index).search(question, 3)
         assert [h.term.iri for h in hits if h.term.label == "lieutenant"][0] == first + "lieutenant"
     question = "Who was the lieutenant of governor Goodwin Knight?"
-    found = {h.term.iri: h.score for h in TermSearch(index, asked=0.0, told_apart=False).search(question, 3)}
+    found = {h.term.iri: h.score for h in TermSearch(index, asked=0.0).search(question, 3)}
     # Without it nothing but rounding tells them apart.
     assert found[DBO + "lieutenant"] == pytest.approx(found[DBP + "lieutenant"], abs=0.02)
 

@@ -429,3 +429,11 @@ def test_an_engine_without_a_graph_writes_queries(retriever: Retriever, told: Sc
     told.says([RIGHT])
     answer: Any = Engine(retriever, told).ask(QUESTION)
     assert answer.result is None and "dbo:capital" in answer.sparql
+
+
+def test_what_no_word_denies_is_not_taken_away(engine: Engine, told: ScriptedGenerator) -> None:
+    without = "SELECT ?c WHERE { ?c a dbo:Country MINUS { ?c dbo:capital dbr:Canberra } }"
+    told.says([without])
+    with pytest.raises(NoQueryError):
+        engine.ask(QUESTION)
+    assert fates(engine.ask("Which country does not have Canberra as its capital?"))[0] != "beside the point"

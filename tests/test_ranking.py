@@ -349,11 +349,34 @@ def test_a_name_within_the_name_of_a_term_in_use_is_not_left_out() -> None:
     other = Term("http://example.org/other", "datatype_property", "Finland")
     fragment = Fragment(question, (ScoredTerm(term, 0.9), ScoredTerm(other, 0.9)), (finland, sport))
     cost = Cost(question, fragment, Heard((), {}))
-    held, not_held = (
-        cost(f"SELECT ?a WHERE {{ <{sport.iri}> <{t.iri}> ?a }}") for t in fragment_terms(fragment)
-    )
+    held, not_held = (cost(f"SELECT ?a WHERE {{ <{sport.iri}> <{t.iri}> ?a }}") for t in (term, other))
     assert not_held - held == pytest.approx(4.0)
+    assert not leaves_out(f"SELECT ?a WHERE {{ <{sport.iri}> <{term.iri}> ?a }}", fragment)
+    assert leaves_out(f"SELECT ?a WHERE {{ <{sport.iri}> <{other.iri}> ?a }}", fragment)
 
 
-def fragment_terms(fragment: Fragment) -> list[Term]:
-    return [scored.term for scored in fragment.terms]
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [("Which films of 1994 are there?", False), ("Which films are later than 1994?", True)],
+)
+def test_nobody_compares_with_a_bound_who_states_a_number(question: str, asked: bool) -> None:
+    pattern = f"?a <{DBO}released> ?b FILTER(?b {{}} 1994)"
+    query = f"SELECT ?a WHERE {{{{ {pattern} }}}}"
+    cost = Cost(question, Fragment(question), Heard((), {}))
+    above, equal = cost(query.format(">=")), cost(query.format("="))
+    assert above == pytest.approx(equal + (0.0 if asked else 3.0))
+
+
+def test_a_number_left_out_is_a_doubt() -> None:
+    question = "Which films of 1994 did Psycho inspire?"
+    fragment = replace(FRAGMENT, question=question, literals=find_literals(question))
+    result = ResultSet("select", ("a",), ((Value("uri", "http://example.org/x"),),))
+
+    def judged(text: str) -> tuple[float, tuple[str, ...]]:
+        query = sparql.parse(text)
+        chosen = TriedCandidate(candidate(text, -0.1), (), 1)
+        return judge(question, fragment, WORDS, query, chosen, (chosen,), result)
+
+    out, told = judged(ONE)
+    said, _ = judged(f"SELECT ?a WHERE {{ <{FILM.iri}> <{DBO}director> ?a FILTER(?a = 1994) }}")
+    assert out < said and "the query leaves out '1994'" in told
