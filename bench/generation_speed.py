@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import bench.one_thread  # noqa: F401
 from ontoprompt.assembly import open_engine
 from ontoprompt.generation import Request, TransformersGenerator
 from ontoprompt.light import LightGenerator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,6 +31,9 @@ _GRAPH = "RDF file, folder of RDF files, or URL of a SPARQL endpoint. Default: t
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Ask a knowledge graph in plain English and get a SPARQL query that can be trusted, with its answer."""
+    # numpy multiplies small matrices here: cores that wait for each other doubled what a query cost. Heeded while numpy
+    # is not loaded yet; ONNX Runtime and torch have threads of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 main.add_command(models)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import sparql
 from .alignment import Heard
+from .demands import demands, unmet
 from .errors import QueryError
 from .evidence import PENALTY
 from .execution import ResultSet, Value
@@ -36,6 +37,7 @@ _UNUSED_LITERAL = 2.0
 _WRONG_FORM = 3.0
 _NO_ORDER = 1.5
 _BETTER_LEFT_OUT = 3.0
+_UNMET = 3.0
 _UNCOVERED = 1.0
 _NONSENSE = 3.0
 # What a term costs for each unit of retrieval's score that it falls short of the best.
@@ -133,6 +135,7 @@ class Cost:
         self.mentions = _mentions(fragment)
         lowered = question.lower()
         more, less = bool(_MORE.search(lowered)), bool(_LESS.search(lowered))
+        self.demands = demands(question, self.mentions)
         self.bounded = bool(_BOUNDED.search(question))
         self.sign = ">" if more and not less else "<" if less and not more else ""
         said = [w for w in re.findall(r"[a-z]+", lowered) if w in _DOWN | _UP | _LATE | _EARLY]
@@ -162,6 +165,9 @@ class Cost:
         cost += _LESS_FITTING * sum(self.best - score for iri, score in self.scores.items() if iri in iris)
         cost += _NONSENSE * (nonsense(query, text, self.fragment) + self._turned(query, text))
         cost += _NONSENSE * denies_unasked(text, self.question)
+        if self.demands:
+            used = (s.term for s in self.fragment.terms if s.term.iri in iris)
+            cost += _UNMET * unmet(self.demands, text, [n for t in used for n in (t.label, *t.aliases)])
         cost += _NONSENSE * (not self.bounded and bool(_BOUND.search(text)))
         for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
             cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
