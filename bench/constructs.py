@@ -1,10 +1,10 @@
 """Questions for constructs that LC-QuAD lacks, over a vocabulary that no training data holds.
 
-    python -m bench.constructs [--model DIR] [--per N] [--vocabulary FILE] [--seed N] [--rows FILE] [--json]
+    python -m bench.constructs [--model DIR] [--per N] [--vocabulary FILE] [--worded held|other] [--seed N] [--rows FILE] [--json]
 
 20 questions for each of GROUP BY, HAVING, OPTIONAL, MINUS, BIND, SUM, AVG, UNION, property paths and VALUES, made by the
 forms of `ontoprompt.construct_forms` over things invented for `bench/vocabularies/museum.ttl`, in wordings that
-`ontoprompt synth` never writes (`WORDINGS[...].held`): whatever it makes may be trained on. Setting `pool` of
+`ontoprompt synth` never writes (`construct_forms.Wordings`): whatever it makes may be trained on. Setting `pool` of
 `bench.links`: the gold terms and entities with 15 and 5 others. Prints suite accuracy and exact match of each
 construct; an undecided pair counts as wrong. `--questions FILE` writes the questions alone, for other systems.
 """
@@ -33,10 +33,10 @@ VOCABULARY = Path(__file__).parent / "vocabularies" / "museum.ttl"
 _TRIES = 2000
 
 
-def questions(filling: Filling, per: int = 20, seed: int = 0) -> list[Question]:
-    """`per` different questions for each construct, in held wordings; no two with one query. Raises UsageError where the
+def questions(filling: Filling, per: int = 20, seed: int = 0, worded: str = "held") -> list[Question]:
+    """`per` different questions for each construct, in wordings kept out of training; no two with one query. Raises UsageError where the
     vocabulary gives too few."""
-    draw = Draw(filling, held=True)
+    draw = Draw(filling, worded=worded)
     out: list[Question] = []
     for construct, ask in CONSTRUCTS.items():
         made: dict[str, Question] = {}
@@ -86,6 +86,12 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=Path, default=VOCABULARY, metavar="FILE")
     parser.add_argument("--linking", choices=("gold", "pool"), default="pool")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--worded",
+        choices=("held", "other"),
+        default="held",
+        help="`other`: by somebody who had seen no template and no part of the program",
+    )
     parser.add_argument("--rows", type=Path, metavar="FILE", help="a JSON line for each question")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="write the questions and stop")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
@@ -93,7 +99,7 @@ def main() -> None:
     with sentences():
         ontology: Ontology = load_ontology([arguments.vocabulary])
         filling = invented(ontology, seed=arguments.seed)
-        asked = questions(filling, arguments.per, arguments.seed)
+        asked = questions(filling, arguments.per, arguments.seed, arguments.worded)
         if arguments.questions:
             write_rows(
                 arguments.questions,
@@ -113,6 +119,7 @@ def main() -> None:
                 "vocabulary": arguments.vocabulary.name,
                 "linking": arguments.linking,
                 "seed": arguments.seed,
+                "worded": arguments.worded,
             },
         }
         show(result, arguments.json)

@@ -54,14 +54,14 @@ class Draft:
 
 @dataclass
 class Draw:
-    """A filling with what is drawn from it by one random generator. `held`: use the wordings that are kept out of
-    training (`construct_forms`), nowhere else used."""
+    """A filling with what is drawn from it by one random generator. `worded`: which wordings of
+    `construct_forms` are used: `kept`, or those that are kept out of training, `held` and `other`."""
 
     filling: Filling
     rng: Random = field(default_factory=Random)
     said: dict[str, Said] = field(default_factory=dict)
     variables: int = 0
-    held: bool = False
+    worded: str = "kept"
 
     def __post_init__(self) -> None:
         terms = self.filling.terms

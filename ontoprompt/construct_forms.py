@@ -6,8 +6,10 @@ A form has wordings to train with and others that `ontoprompt synth` never write
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from .clause_kinds import clause
 from .clauses import NUMERIC, Draft, Draw, UnfitError, mark
@@ -16,140 +18,30 @@ from .phrases import article, plural
 
 @dataclass(frozen=True, slots=True)
 class Wordings:
-    """Templates of questions: `kept` to train with, `held` to measure with. A name in braces is a place to fill."""
+    """Templates of questions: `kept` to train with; `held` and `other`, the latter written by somebody who had seen neither
+    these nor anything else here, to measure with. A name in braces is a place to fill."""
 
     kept: tuple[str, ...]
     held: tuple[str, ...]
+    other: tuple[str, ...]
 
 
-WORDINGS: Mapping[str, Wordings] = {
-    "group": Wordings(
-        (
-            "tally the {c} by {n}", "break the {c} down by {n}, with counts", "number of {c} grouped by {n}", "for each {n}, the number of {c}",
-            "how many {c} are there per {n}?", "how many {c} has each {n}?", "how many {c} per {n}?", "count the {c} by {n}",
-            "show the number of {c} for each {n}", "list the {ns} with the number of their {c}", "what is the number of {c} for every {n}?",
-            "give the {ns} along with how many {c} each one has", "per {n}, how many {c} exist?", "group the {c} by {n} and count them",
-            "count how many {c} there are for each {n}",
-        ),
-        ("give a count of {c} for every single {n}", "how are the {c} spread over the {ns}? count them", "split up the {c} by {n} and say how many fall to each"),
-    ),
-    "having": Wordings(
-        (
-            "which {ns} have more than {k} {c}?", "list every {n} shared by more than {k} {c}", "{ns} with over {k} {c}",
-            "which {n} is that of more than {k} {c}?", "find {ns} of more than {k} {c}", "{ns} having more than {k} {c}", "what {ns} are shared by over {k} {c}?",
-            "show the {ns} where there are more than {k} {c}", "which {ns} go with more than {k} {c}?", "return the {ns} that more than {k} {c} have",
-            "for which {ns} are there more than {k} {c}?", "{ns} that have {c} numbering more than {k}", "what are the {ns} with more than {k} {c}?",
-        ),
-        ("what {ns} occur with more than {k} different {c}?", "name each {n} that upwards of {k} {c} have", "{ns} found for more than {k} of the {c}"),
-    ),
-    "optional": Wordings(
-        (
-            "show the {c} together with the {n} of each, where known", "{c} and, if any, their {n}", "list the {c} with their {n}, if they have one",
-            "give me the {c} and their {n}, also those without", "which {c} are there, and what is the {n} of each, if known?",
-            "what are the {c} and, where there is one, their {n}?", "return all {c} with their {n} if available", "{c} with {n} (if any)",
-            "list all {c}; also show the {n} when it exists", "show all {c} and optionally their {n}", "which {c} are there? include the {n} if there is one",
-            "get the {c}, and the {n} if present", "name all {c} and, should it be given, their {n}", "{c} and their {n}, even if the latter is missing",
-            "i need all {c}; give the {n} too, if it has been entered",
-        ),
-        ("list {c}, adding the {n} for those that have one", "all {c}, plus the {n} whenever it is recorded", "i want every one of the {c}, and the {n} too in case there is any"),
-    ),
-    "minus": Wordings(
-        (
-            "which {c} have no {n}?", "{c} except those with {a}", "list the {c} without {a}", "what {c} lack {a}?", "find {c} for which no {n} is given",
-            "show me {c} that do not have {a}", "which {c} do not have {a}?", "{c} with no {n}", "name the {c} whose {n} is missing",
-            "which of the {c} are without {a}?", "{c} that have no known {n}", "exclude {c} with {a} and list the rest", "all {c} but those with {a}",
-            "return {c} not having any {n}", "what {c} have no {n} on record?", "drop the {c} that have {a}; what is left?", "which {c} do not have any {ns}?",
-        ),
-        ("list the {c}, leaving out the ones that have {a}", "all {c} apart from those whose {n} is known", "take away the {c} with {a}: which ones remain?"),
-    ),
-    "bind-less": Wordings(
-        (
-            "by how much does the {p} of {x} exceed its {q}?", "what is the {p} of {x} minus its {q}?",
-            "what is the difference between the {p} and the {q} of {x}?", "{p} less {q} of {x}?", "how much larger is the {p} of {x} than its {q}?",
-            "the {p} of {x} less its {q}, how much is that?", "compute the {p} minus the {q} of {x}", "what remains of the {p} of {x} after deducting its {q}?",
-            "how much higher is the {p} of {x} than its {q}?", "calculate the difference between {p} and {q} of {x}", "deduct the {q} of {x} from its {p}",
-            "from the {p} of {x}, remove its {q}: what is the result?", "how far does the {q} of {x} fall short of its {p}?",
-        ),
-        ("subtract the {q} of {x} from its {p}", "how much is left of the {p} of {x} once its {q} is taken off?"),
-    ),
-    "bind-plus": Wordings(
-        (
-            "what do the {p} and the {q} of {x} add up to?", "what is the {p} plus the {q} of {x}?", "sum of {p} and {q} for {x}", "compute {p} plus {q} of {x}",
-            "how much are the {p} and {q} of {x} combined?", "the {p} and {q} of {x} in total", "total of {p} and {q} of {x}?",
-            "calculate the sum of the {p} and {q} for {x}", "what do you get if you sum the {p} and the {q} of {x}?",
-            "counted as one figure, how much are {p} and {q} of {x}?", "join the {p} and the {q} of {x} into one sum",
-        ),
-        ("add the {p} of {x} to its {q}", "taking {p} and {q} together, what number does {x} get?"),
-    ),
-    "sum": Wordings(
-        (
-            "what is the total {p} of all {c}?", "total {p} of the {c}", "what is the sum of the {p} of {c}?", "tell me the combined {p} of all {c}",
-            "how much {p} do {c} have in total?", "sum of {p} over all {c}", "how much is the {p} of all {c} combined?", "compute the total {p} for {c}",
-            "sum up the {p} of the {c}", "what is the overall {p} of the {c}?", "what total {p} do the {c} have?", "find the total of the {p} of all {c}",
-            "give the total amount of {p} for {c}", "what is the grand total of {p} among the {c}?", "all {c} counted, how much {p} is it?",
-            "what do the {c} amount to in {p}?",
-        ),
-        ("add up the {p} of all {c}", "what does the {p} of the {c} come to altogether?", "taken together, how much {p} is there among {c}?"),
-    ),
-    "avg": Wordings(
-        (
-            "what is the average {p} of {c}?", "mean {p} of the {c}", "on average, what {p} do {c} have?", "give me the average {p} of all {c}",
-            "what {p} do {c} have on average?", "average {p} of the {c}?", "compute the mean {p} for all {c}", "what is the {p} of {c} on average?",
-            "find the average {p} across {c}", "what is the mean of the {p} of {c}?", "the average of {p} for the {c}", "how much {p} do {c} have on average?",
-            "what {p} has one of the {c} on average?", "calculate the average {p} over the {c}", "on the average, how big is the {p} of the {c}?",
-        ),
-        ("taken over all {c}, how large is the {p} on average?", "what is the mean value of {p} among {c}?", "averaged across the {c}, what {p} results?"),
-    ),
-    "union": Wordings(
-        (
-            "which {c} have {x} as {p} or as {q}?", "{c} whose {p} or {q} is {x}", "list {c} that have {x} as {p} or {q}",
-            "list the {c} with the {p} {x} or the {q} {x}", "what {c} have {x} for {p} or for {q}?", "which {c} have the {p} {x} or the {q} {x}?",
-            "what are the {c} with {p} {x} or {q} {x}?", "name {c} having {x} for {p} or {q}", "{c} linked to {x} by {p} or by {q}",
-            "which {c} are connected with {x} through {p} or {q}?", "return {c} whose {p} is {x} or whose {q} is {x}",
-            "all {c} such that {x} is their {p} or their {q}", "which {c} have {x} in the role of {p}, or of {q}?", "{c} related to {x}, whether by {p} or by {q}",
-        ),
-        ("find {c} with {x} as either their {p} or their {q}", "{c} for which {x} is the {p}, or else the {q}", "be it as {p} or as {q}: which {c} are tied to {x}?"),
-    ),
-    "path-sequence": Wordings(
-        (
-            "which {c} have {a} whose {q} is {x}?", "{c} whose {p} has {x} as {q}", "list the {c} whose {p} has the {q} {x}",
-            "what {c} have {a} with the {q} {x}?", "{c} with {a} that has {x} as {q}", "which {c} have {a} having {x} as its {q}?",
-            "which {c} are there whose {p} has {x} for its {q}?", "name {c} such that the {q} of their {p} equals {x}", "{c} with the {q} of their {p} being {x}",
-            "what {c} have {x} as the {q} of their {p}?", "{c} where {x} is the {q} of the {p}", "which are the {c} of whose {p} the {q} is {x}?",
-            "which {c} go by their {p} to {x} as its {q}?",
-        ),
-        ("find {c} that lead over their {p} to the {q} {x}", "for which {c} is {x} the {q} of the {p}?"),
-    ),
-    "path-plus": Wordings(
-        (
-            "which {c} have {x} as {p}, directly or through others?", "{c} that have {x} as {p}, directly or indirectly",
-            "list {c} that lead to {x} by {p}, in any number of steps", "what {c} have {x} among their {ns}, at any remove?",
-            "{c} connected to {x} through one or more {ns}", "list all {c} with {x} as direct or indirect {p}",
-            "which {c} have {x} as {p}, at once or over others?", "{c} that have {x} somewhere up the chain of {ns}",
-            "which {c} come to {x} through a chain of {ns}?", "{c} whose {p} is {x}, or has {x} as {p}, and so on", "which {c} get to {x} going from {p} to {p}?",
-            "starting from {c} and going along {p} any number of times, which end at {x}?",
-        ),
-        ("follow {p} again and again: which {c} arrive at {x}?", "{c} from which {x} can be reached by {p}, in one step or more"),
-    ),
-    "values": Wordings(
-        (
-            "what is the {p} of each of {x} and {y}?", "{p} of {x} and of {y}?", "give me the {p} of {x} and the {p} of {y}",
-            "what are the {ns} of {x} and {y}, one by one?", "list the {p} for both {x} and {y}", "what is the {p} of {x}, and of {y}?",
-            "which {p} do {x} and {y} have?", "list each of {x} and {y} with its {p}", "show {x} and {y} with their {ns}",
-            "of {x} and {y}, what is the {p} of each?", "give the {p} of {x} and {y}", "what {ns} do {x} and {y} have, respectively?",
-            "tell me the {p} for {x} and for {y}", "{x}, {y}: what {p} have they?", "look up the {p} of both {x} and {y}",
-            "the {p} of {x} and the one of {y}, please",
-        ),
-        ("for {x} as well as {y}, state the {p}", "take {x} and {y}: what {p} does either have?", "i need to know the {p}, once for {x} and once for {y}"),
-    ),
-}  # fmt: skip
+def _read() -> dict[str, Wordings]:
+    text = (Path(__file__).parent / "data" / "construct_wordings.json").read_text(encoding="utf-8")
+    return {
+        key: Wordings(**{name: tuple(some) for name, some in parts.items()})
+        for key, parts in json.loads(text).items()
+    }
+
+
+WORDINGS: Mapping[str, Wordings] = _read()
 
 
 def _worded(d: Draw, key: str, query: str, terms: tuple[str, ...], absent: tuple[str, ...] = (), **words: str) -> Draft:  # fmt: skip
     """A draft in one of the wordings that may be used."""
-    wordings = WORDINGS[key].held if d.held else WORDINGS[key].kept
+    wordings: tuple[str, ...] = getattr(WORDINGS[key], d.worded)
     number = int(d.rng.random() * len(wordings))
-    name = f"construct-{key}:{'held' if d.held else 'kept'}-{number}"
+    name = f"construct-{key}:{d.worded}-{number}"
     return Draft(f"construct-{key}", name, wordings[number].format(**words), query, terms, absent)
 
 

@@ -24,6 +24,15 @@ _SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>\s]*>|(?<![\w?:<])(?:(ps|pq|p): )?
 _IN_TEXT = re.compile(
     r"\b(CONTAINS|STRSTARTS|STRENDS) \( (\?\w+|YEAR \( \?\w+ \)) , (s\d{1,2}|l\d{1,2})(?![\w:])"
 )
+# A string beside a function whose values it can never be: with capitals beside LCASE, a whole date beside YEAR.
+_STRING = r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_CASED = re.compile(
+    rf"(\b([LU])CASE\s*\(\s*(?:STR\s*\(\s*)?\?\w+\s*(?:\)\s*)?\)\s*(?:,|!?=)\s*){_STRING}", re.IGNORECASE
+)
+_OF_YEAR = re.compile(
+    r"(\bYEAR\s*\(\s*\?\w+\s*\)\s*(?:\)\s*)?(?:,|!?=|[<>]=?)\s*[\"']?)(-?\d{4})-\d\d(?:-\d\d)?(?:T[^\"']*)?([\"']?)(\^\^<[^<>\s]*>|\^\^\w+:\w+)?",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"[\"']?-?\d[\d.]*(?:e[+-]?\d+)?[\"']?", re.IGNORECASE)
 # How many symbols of each kind a generator's vocabulary holds.
 _LIMITS = {"c": 16, "p": 32, "e": 16, "l": 8}
@@ -59,10 +68,12 @@ class Prompt:
         """The query in plain SPARQL: symbols replaced by what they stand for, strings untouched.
 
         What is looked for in the text of a year or of a number is looked for in its text: SPARQL's own functions take
-        strings only, and a query that hands them an integer never finds anything (SPARQL 1.1, 17.4.3).
+        strings only, and a query that hands them an integer never finds anything (SPARQL 1.1, 17.4.3). Nor does one
+        that compares what LCASE makes with capitals, or a year with a whole date: these become small letters and the
+        date's year.
         """
         if not self.symbolic:
-            return query
+            return _comparable(query)
         meaning = {s.text: s.sparql for s in self.surfaces}
         query = _IN_TEXT.sub(lambda found: _as_text(found, meaning), query)
 
@@ -71,11 +82,25 @@ class Prompt:
             text = f"{role}: {symbol}" if role else symbol
             return meaning.get(text, match.group()) if symbol else match.group()
 
-        return _SYMBOL.sub(put_back, query)
+        return _comparable(_SYMBOL.sub(put_back, query))
 
     def names(self) -> Mapping[str, str]:
         """IRI → surface text, for writing a gold query the way the model should."""
         return {s.iri: s.text for s in self.surfaces if s.iri}
+
+
+def _comparable(query: str) -> str:
+    """The query with the strings that no value of LCASE, UCASE or YEAR could equal mended."""
+    query = _CASED.sub(
+        lambda found: found[1] + (found[3].lower() if found[2] in "lL" else found[3].upper()), query
+    )
+
+    def year(found: re.Match[str]) -> str:
+        quoted, typed = found[3], found[4]
+        # A year is an integer: a typed date beside it loses its marks with its type, text stays text.
+        return found[1].rstrip("\"'") + found[2] if typed else found[1] + found[2] + quoted
+
+    return _OF_YEAR.sub(year, query)
 
 
 def _as_text(found: re.Match[str], meaning: Mapping[str, str]) -> str:

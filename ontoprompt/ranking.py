@@ -92,6 +92,8 @@ _EARLY = frozenset(("oldest", "earliest", "first"))
 # A pattern in symbols: subject, property, object.
 _PATTERN = re.compile(r"(?<!\S)(\?\w+|e\d+) (p\d+) (\?\w+|e\d+)(?= [.}])")
 _TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
+_DAY = re.compile(r"(-?\d{4})-\d\d(?:-\d\d)?(?:T.*)?")
+_YEARS = re.compile(r"\bYEAR ?\( ?\?\w+ ?\)(?: ?\))? ?(?:,|!?=|[<>]=?) ?\"?(-?\d{4})(?!\d)")
 # Units that graphs in SI base units do not count in; nothing converts them yet.
 _OTHER_UNIT = re.compile(
     r"\d\s*(?:km|kilomet\w+|miles?|mi|feet|foot|ft|inch\w*|yards?|hours?|minutes?|tons?|tonnes?|pounds?|acres?|hectares?|"
@@ -321,8 +323,14 @@ def _holds(term: Term, mention: str) -> bool:
 
 
 def _unused_literals(text: str, fragment: Fragment) -> list[str]:
-    """What of the question's numbers, dates and strings a query leaves out."""
-    return [x.value for x in fragment.literals if x.value not in text]
+    """What of the question's numbers, dates and strings a query leaves out; of a date beside YEAR the year is enough, beside
+    LCASE small letters are (`prompts.Prompt.expand`)."""
+    said, years = text.lower(), set(_YEARS.findall(text))
+    return [
+        x.value
+        for x in fragment.literals
+        if x.value.lower() not in said and not ((day := _DAY.fullmatch(x.value)) and day[1] in years)
+    ]
 
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:

@@ -517,3 +517,21 @@ def test_a_hostile_literal_stays_a_literal(variant: str, value: str) -> None:
     query = sparql.parse(prompt.expand(f"SELECT ?a WHERE {{ ?a <http://x.org/p> {literal} }}"))
     sparql.check_read_only(query)
     assert query.iris() == {"http://x.org/p"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('CONTAINS ( LCASE ( ?b ) , "NUT" )', 'CONTAINS ( LCASE ( ?b ) , "nut" )'),
+        ('STRSTARTS ( UCASE ( STR ( ?b ) ) , "t"@en )', 'STRSTARTS ( UCASE ( STR ( ?b ) ) , "T"@en )'),
+        ('CONTAINS ( STR ( YEAR ( ?c ) ) , "1836-12-28" )', 'CONTAINS ( STR ( YEAR ( ?c ) ) , "1836" )'),
+        ('YEAR(?x) = "1836-12-28"^^<http://www.w3.org/2001/XMLSchema#date>', "YEAR(?x) = 1836"),
+        ('CONTAINS ( ?b , "NUT" )', 'CONTAINS ( ?b , "NUT" )'),
+        ("YEAR ( ?x ) >= 1990", "YEAR ( ?x ) >= 1990"),
+        ('?x = "1836-12-28"', '?x = "1836-12-28"'),
+    ],
+)
+@pytest.mark.parametrize("variant", ["nsql", "nsql-symbols"])
+def test_a_string_that_no_value_could_equal_is_mended(written: str, meant: str, variant: str) -> None:
+    prompt = build_prompt(fragment(), variant)
+    assert prompt.expand(f"ASK {{ FILTER ( {written} ) }}") == f"ASK {{ FILTER ( {meant} ) }}"
