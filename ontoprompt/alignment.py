@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,10 +52,12 @@ _STOP = frozenset(_STOP_TEXT.split())
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A question's content words, and how far each term of the fragment stands for each of them, 0 to 1."""
+    """A question's content words, and how far each term of the fragment stands for each of them, 0 to 1. `directions`: the
+    log odds that a property is gone forward in such a question, where something tells."""
 
     words: tuple[str, ...]
     by_term: Mapping[str, tuple[float, ...]]
+    directions: Mapping[str, float] = field(default_factory=dict)
 
     def best(self, iris: frozenset[str] | None = None) -> list[float]:
         """For each word how well the best of these terms stands for it (None: of all terms)."""

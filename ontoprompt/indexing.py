@@ -102,15 +102,16 @@ def _learned(
     """An adapter and neighbours from the pairs whose queries name terms of this ontology; a query that does not parse
     counts as naming none."""
     from .adapting import train_adapter
-    from .pairs import read_pairs, term_pairs
+    from .pairs import directed_pairs, read_pairs
 
-    examples = list(term_pairs(read_pairs(pairs), {t.iri for t in ontology.terms}))
+    directed = list(directed_pairs(read_pairs(pairs), {t.iri for t in ontology.terms}))
+    examples = [(question, list(terms)) for question, terms in directed]
     if not examples:
         raise UsageError(
             f"No query in {pairs} names a term of this vocabulary.",
             "Give pairs over the vocabulary that is indexed.",
         )
-    neighbours = Neighbours.of([(question, sorted(iris)) for question, iris in examples], encoder)
+    neighbours = Neighbours.of(directed, encoder)
     return train_adapter(examples, ontology.terms, encoder, progress=progress), neighbours
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from .directions import signs
 from .entities import EntityLink
 from .errors import QueryError, SourceError
 from .fragment import Fragment, Hint, ScoredTerm
@@ -124,6 +125,18 @@ def term_pairs(pairs: Iterable[Pair], known: Set[str]) -> Iterator[tuple[str, li
             continue
         if gold:
             yield pair.question, gold
+
+
+def directed_pairs(pairs: Iterable[Pair], known: Set[str]) -> Iterator[tuple[str, dict[str, int]]]:
+    """As `term_pairs`, with the way that each term is gone in its query (`directions.signs`), 0 where there is none."""
+    for pair in pairs:
+        try:
+            query = parse(pair.query)
+        except QueryError:
+            continue
+        ways = signs(query)
+        if gold := sorted({property_of(iri) for iri in query.iris()} & known):
+            yield pair.question, {iri: ways.get(iri, 0) for iri in gold}
 
 
 class Labels:

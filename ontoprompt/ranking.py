@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from . import sparql
 from .alignment import Heard
 from .demands import demands, unmet
+from .directions import directions
 from .errors import QueryError
 from .evidence import PENALTY
 from .execution import ResultSet, Value
@@ -38,6 +39,8 @@ _WRONG_FORM = 3.0
 _NO_ORDER = 1.5
 _BETTER_LEFT_OUT = 3.0
 _UNMET = 3.0
+# For each nat of odds that questions asked before went a property the other way.
+_AGAINST = 0.6
 _UNCOVERED = 1.0
 _NONSENSE = 3.0
 # What a term costs for each unit of retrieval's score that it falls short of the best.
@@ -171,6 +174,9 @@ class Cost:
             used = (s.term for s in self.fragment.terms if s.term.iri in iris)
             cost += _UNMET * unmet(self.demands, text, [n for t in used for n in (t.label, *t.aliases)])
         cost += _NONSENSE * (not self.bounded and bool(_BOUND.search(text)))
+        if told := self.words.directions:
+            for iri, sign in directions(query):
+                cost += _AGAINST * max(0.0, -sign * told.get(iri, 0.0))
         for here, anywhere in zip(self.words.best(iris), self.words.best(), strict=True):
             cost += _BETTER_LEFT_OUT * max(0.0, anywhere - here) + _UNCOVERED * (1.0 - here)
         return cost

@@ -241,9 +241,14 @@ class Retriever:
         return [n for n in UNLEARNT if n < count] + [count] if count > min(UNLEARNT) else []
 
     def heard(self, fragment: Fragment) -> Heard:
-        """How far the terms of a fragment stand for the words of its question."""
+        """How far the terms of a fragment stand for the words of its question, and, where no graph tells it, which way
+        questions asked before went their properties."""
         words = content_words(fragment.question, fragment)
-        return heard(words, *self._word_scores(fragment), fragment.question, fragment)
+        found = heard(words, *self._word_scores(fragment), fragment.question, fragment)
+        if self.store is not None or self.index.neighbours is None:
+            return found
+        vector, iris = self.search.vector(fragment.question), [s.term.iri for s in fragment.terms]
+        return replace(found, directions=self.index.neighbours.directions(vector, iris))
 
     def _word_scores(self, fragment: Fragment) -> tuple[list[dict[str, float]], list[float]]:
         words = content_words(fragment.question, fragment)

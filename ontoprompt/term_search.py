@@ -111,9 +111,7 @@ class TermSearch:
         neighbours = self.index.neighbours if self.asked else None
         if neighbours is None or len(alike) == len(hits):
             return hits
-        vector = self._searched.get(question)
-        vectors = self.index.encoder.encode([question]) if vector is None else vector[None]
-        (used,) = neighbours.kernel_sums(vectors)
+        (used,) = neighbours.kernel_sums(self.vector(question)[None])
         scores = {hit.term.iri: hit.score for hit in hits}
         for group in alike.values():
             if len(group) > 1:
@@ -126,6 +124,11 @@ class TermSearch:
         out = [TermHit(hit.term, scores[hit.term.iri]) for hit in hits]
         out.sort(key=lambda hit: -hit.score)
         return out
+
+    def vector(self, question: str) -> Vectors:
+        """The question as the encoder has it, (d,), without the adapter; those last searched for are at hand."""
+        found = self._searched.get(question)
+        return self.index.encoder.encode([question])[0] if found is None else found
 
     def scores(self, question: str, iris: Collection[str], masked: str | None = None) -> dict[str, float]:
         """IRI → score of the given terms only, as `search` scores them; unknown IRIs are left out."""
