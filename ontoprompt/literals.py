@@ -4,7 +4,7 @@ A generator never has to spell a value: whatever the question states is found he
 put back when the query is expanded. Where a question leaves open what it says, both readings are given for the same
 words: `03/05/1990` is the fifth of March and the third of May, and `the 1980s` begin and end with a year. What this
 does not cover: dates without a year ("on Christmas Day"), fractions in words, ordinals in words, and units, which are
-told (`unit`) but not converted.
+told (`unit`) and converted elsewhere (`units`).
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ _STUCK = re.compile(
 )
 _UNIT = re.compile(
     r"\s?(%|°\s?[CF]?|km/h|km²|m²|mph|percent|per cent|(?:square |cubic )?(?:kilo|centi|milli|mega|giga|tera)?"
-    r"(?:met(?:re|er)|gram|litre|liter|watt|hertz|byte|joule|pascal|volt)s?|km|cm|mm|kg|mg|GHz|MHz|GB|MB|feet|foot|inch(?:es)?"
-    r"|miles?|yards?|pounds?|tons?|tonnes?|acres?|hectares?|degrees?(?: (?:celsius|fahrenheit|kelvin))?|kelvin|seconds?"
+    r"(?:met(?:re|er)|gram|litre|liter|watt|hertz|byte|joule|pascal|volt)s?|km|cm|mm|kg|mg|GHz|MHz|GB|MB|(?:square )?(?:feet|foot|inch(?:es)?"
+    r"|miles?|yards?)|pounds?|tons?|tonnes?|acres?|hectares?|degrees?(?: (?:celsius|fahrenheit|kelvin))?|kelvin|seconds?"
     r"|minutes?|hours?|days?|weeks?|months?|years?|dollars?|euros?|USD|EUR|people|inhabitants|light[- ]years?)(?!\w)",
     re.I,
 )

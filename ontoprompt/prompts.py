@@ -17,6 +17,7 @@ from .errors import UsageError
 from .fragment import Fragment
 from .prompt_variants import INSTRUCTION, VARIANTS
 from .surfaces import Draft, Surface, draft_of, is_writable, one_line, short_iri
+from .units import converted
 
 __all__ = ["INSTRUCTION", "VARIANTS", "Example", "Prompt", "Surface", "build_prompt", "short_iri"]
 
@@ -70,7 +71,7 @@ class Prompt:
         What is looked for in the text of a year or of a number is looked for in its text: SPARQL's own functions take
         strings only, and a query that hands them an integer never finds anything (SPARQL 1.1, 17.4.3). Nor does one
         that compares what LCASE makes with capitals, or a year with a whole date: these become small letters and the
-        date's year.
+        date's year. A number in another unit than the property that it is compared with is converted (`units`).
         """
         if not self.symbolic:
             return _comparable(query)
@@ -82,7 +83,7 @@ class Prompt:
             text = f"{role}: {symbol}" if role else symbol
             return meaning.get(text, match.group()) if symbol else match.group()
 
-        return _comparable(_SYMBOL.sub(put_back, query))
+        return converted(_comparable(_SYMBOL.sub(put_back, query)), self.fragment)
 
     def names(self) -> Mapping[str, str]:
         """IRI → surface text, for writing a gold query the way the model should."""

@@ -25,6 +25,7 @@ from .expectation import expected_answer, fits
 from .fragment import Fragment
 from .generation import Candidate
 from .query_reranking import WEIGHT
+from .units import settled, spellings
 from .validation import Issue
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _NUMERIC = re.compile(r"#(?:\w*[iI]nteger|double|float|decimal|int|long|short)$"
 _ORDERED = re.compile(r"\b(?:ASC|DESC|ORDER BY) ?\(? ?\?(\w+)")
 _COMPARED = re.compile(r"\?(\w+) [<>]=? |[<>]=? \?(\w+)")
 _COUNTED = re.compile(r"\bCOUNT ?\( ?(?:DISTINCT )?\?(\w+)")
+_LISTED = re.compile(r"\bVALUES \?\w+ \{([^{}]*)\}")
 # What a comparison with a value, and a superlative, say about signs and orders, whatever is measured.
 _MORE = re.compile(
     r"\b(?:more|higher|larger|bigger|greater|longer|taller|older|later|heavier|deeper) than\b|\b(?:over|above|after|exceeding)\b (?=\$?\d)"
@@ -97,7 +99,7 @@ _PATTERN = re.compile(r"(?<!\S)(\?\w+|e\d+) (p\d+) (\?\w+|e\d+)(?= [.}])")
 _TIME = re.compile(r"#(?:date|dateTime|gYear|gYearMonth)$")
 _DAY = re.compile(r"(-?\d{4})-\d\d(?:-\d\d)?(?:T.*)?")
 _YEARS = re.compile(r"\bYEAR ?\( ?\?\w+ ?\)(?: ?\))? ?(?:,|!?=|[<>]=?) ?\"?(-?\d{4})(?!\d)")
-# Units that graphs in SI base units do not count in; nothing converts them yet.
+# Units that graphs in SI base units do not count in, where a vocabulary does not say its own (`units`).
 _OTHER_UNIT = re.compile(
     r"\d\s*(?:km|kilomet\w+|miles?|mi|feet|foot|ft|inch\w*|yards?|hours?|minutes?|tons?|tonnes?|pounds?|acres?|hectares?|"
     r"square \w+)\b",
@@ -335,13 +337,14 @@ def _unused_literals(text: str, fragment: Fragment) -> list[str]:
     return [
         x.value
         for x in fragment.literals
-        if x.value.lower() not in said and not ((day := _DAY.fullmatch(x.value)) and day[1] in years)
+        if not any(value.lower() in said for value in spellings(x, fragment))
+        and not ((day := _DAY.fullmatch(x.value)) and day[1] in years)
     ]
 
 
 def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
     """How often a query does what nobody means: counts the values of a number, sorts or compares things that
-    have no order, takes a thing for a value or a value for a thing, or states the same triple twice."""
+    have no order, takes a thing for a value or a value for a thing, states the same triple twice, or lists one thing."""
     from .sparql_patterns import patterns
 
     found = patterns(query.tree)
@@ -360,6 +363,7 @@ def nonsense(query: sparql.Query, text: str, fragment: Fragment) -> int:
             things.add(pattern.object.value)
         elif any(_NUMERIC.search(r) for r in term.range) and pattern.subject.kind == "iri":
             numbers.add(pattern.object.value)
+    misplaced += sum(len(set(found.split())) < 2 for found in _LISTED.findall(text))
     text = re.sub(r"<[^<>\s]*>", "", text)
     ordered = set(_ORDERED.findall(text)) | {a or b for a, b in _COMPARED.findall(text)}
     counted = set(_COUNTED.findall(text))
@@ -410,7 +414,7 @@ def judge(
     elif result is not None and not fits(expected_answer(question), result):
         score -= 2.0
         doubts.append("the answer is of another kind than the question asks for")
-    if _OTHER_UNIT.search(question):
+    if _OTHER_UNIT.search(question) and not settled(chosen.candidate.sparql, fragment):
         score -= 3.0
         doubts.append("the graph may count in another unit than the question")
     if _NO_FACT.match(question):
