@@ -18,6 +18,7 @@ from .fragment import Fragment, ScoredTerm
 from .index import TermHit
 from .literals import QuestionLiteral, find_literals
 from .ontology import Term
+from .sparql import PREFIXES
 from .term_search import TermSearch, name_key
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ _SEARCH = 200
 # How many of the best terms a small generator is shown: few where the search has learned what is asked for, which was
 # chosen on training questions held out; more where it has not (bench/LOG.md).
 NARROW, UNLEARNT = (1, 2, 4, 8), (4, 8, 12)
+# Properties that play the part of `rdf:type`.
+KINDS = (PREFIXES["wdt"] + "P31",)
+_EXTREME = re.compile(
+    r"\b(?:most|least|fewest|highest|lowest|longest|shortest|tallest|largest|smallest|biggest|greatest|oldest|youngest|heaviest"
+    r"|lightest|fastest|maxim\w+|minim\w+)\b",
+    re.IGNORECASE,
+)
 _USE_SECONDS = 8.0
 _EVIDENCE_SECONDS = 3.0
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -230,8 +238,18 @@ class Retriever:
             for scored in terms:
                 first.setdefault(name_key(scored.term), scored)
             terms = tuple(first.values())
-        few = replace(fragment, terms=terms[:count], entities=links, hints=())
+        few = replace(fragment, terms=self._with_kinds(fragment, terms[:count]), entities=links, hints=())
         return replace(few, hints=hints(few.question, few, *self._word_scores(few)))
+
+    def _with_kinds(self, fragment: Fragment, terms: tuple[ScoredTerm, ...]) -> tuple[ScoredTerm, ...]:
+        """The terms; where a question sorts all things of a kind or looks for a name among them, also the property that says
+        of what kind a thing is. No word asks for it, so search finds it late; RDF's own needs no finding."""
+        named = any(x.kind == "string" for x in fragment.literals)
+        if not named and not _EXTREME.search(fragment.question):
+            return terms
+        kinds = [iri for iri in KINDS if iri in self.terms and all(s.term.iri != iri for s in terms)]
+        best = max((s.score for s in terms), default=0.0)
+        return (*terms, *(ScoredTerm(self.terms[iri], best) for iri in kinds))
 
     def widths(self, fragment: Fragment) -> list[int]:
         """How many of its best terms a small model is shown of a fragment, in prompts of their own; empty: show all."""
