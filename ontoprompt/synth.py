@@ -26,7 +26,7 @@ from .compose import draft
 from .errors import ArtifactError, QueryError, UsageError
 from .execution import Store
 from .fillings import Filling
-from .sparql import check_read_only, parse
+from .sparql import PREFIXES, check_read_only, parse
 from .styling import Rates, named, styled
 
 BLOCK = 512
@@ -103,6 +103,9 @@ class Synthesis:
         self.more = more
         self.draw = Draw(filling)
         self._shapes: set[str] = set()
+        import pyoxigraph
+
+        self._empty = pyoxigraph.Store()
         if not self.draw.properties and not self.given:
             raise UsageError(
                 "There is nothing to ask about: no property has statements.",
@@ -113,7 +116,7 @@ class Synthesis:
         """The pairs of a block, in order."""
         rng = self.draw.rng = Random(f"{self.config.seed}/{number}")
         for _ in range(BLOCK):
-            made = self._drawn(rng)
+            theirs, made = self._drawn(rng)
             if made is None or not self._sure(made):
                 continue
             rates = self.config.rates
@@ -121,7 +124,7 @@ class Synthesis:
                 styled(made.question, rates, rng), self.filling.labels, rng.random() < rates.lower
             )
             entities = [{"iri": i, "label": n, "start": a, "end": b} for i, n, a, b in spans]
-            self._parsed(made.query)
+            self._parsed(made.query, theirs)
             record = {
                 "question": question,
                 "sparql": made.query,
@@ -138,12 +141,13 @@ class Synthesis:
             }
             yield Row(question, record, self.held(made))
 
-    def _drawn(self, rng: Random) -> Draft | None:
+    def _drawn(self, rng: Random) -> tuple[bool, Draft | None]:
+        """Whether it is of a given template, and a pair to be."""
         if self.given and (rng.random() < self.config.own or not self.draw.properties):
-            return rng.choice(rng.choice(self.given))
+            return True, rng.choice(rng.choice(self.given))
         if self.more is not None and rng.random() < 0.4:
-            return self.more(rng)
-        return draft(self.draw)
+            return False, self.more(rng)
+        return False, draft(self.draw)
 
     def held(self, made: Draft) -> str:
         """Why a pair is held out."""
@@ -165,11 +169,16 @@ class Synthesis:
         result = self.store.query(made.query, timeout=10.0, max_rows=1)
         return result.form == "ask" or bool(result.rows)
 
-    def _parsed(self, query: str) -> None:
-        """Parse a query of each shape: two that differ in IRIs, numbers and quoted texts alone parse alike."""
+    def _parsed(self, query: str, theirs: bool) -> None:
+        """Parse a query of each shape: two that differ in IRIs, numbers and quoted texts alone parse alike. `theirs`: it is of
+        somebody's template. Raises QueryError, or SyntaxError for one of ours."""
         shape = _NUMBERED.sub(r"\1", _TERM_IN_QUERY.sub(lambda m: m[0][0], query))
         if shape not in self._shapes:
-            check_read_only(parse(query))
+            if theirs:
+                check_read_only(parse(query))
+            else:
+                # What our own forms write only reads; Oxigraph parses it by the same specification in a hundredth of the time.
+                self._empty.query(query, prefixes=PREFIXES)
             self._shapes.add(shape)
 
 
