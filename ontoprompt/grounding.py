@@ -104,6 +104,8 @@ class Senses:
     def __init__(self, encoder: MiniLMEncoder | None = None) -> None:
         self.encoder = encoder or MiniLMEncoder()
         self._names: dict[str, Vectors] = {}
+        # A question comes with several prompts, one after the other.
+        self._asked: tuple[list[str], list[dict[int, tuple[Vectors, Vectors]]]] = ([], [])
 
     def names(self, texts: Iterable[str]) -> dict[str, Vectors]:
         """Name → float16 vector of length 1."""
@@ -119,19 +121,23 @@ class Senses:
     def words(self, questions: Sequence[str]) -> list[dict[int, tuple[Vectors, Vectors]]]:
         """For each question: the character at which a word starts → its vector in context, less the mean of the
         question's words, and its vector alone."""
+        if list(questions) == self._asked[0]:
+            return self._asked[1]
         found = self.encoder.encode_words(questions)
         texts = [
             [question[start:end].lower() for start, end in spans]
             for question, (spans, _) in zip(questions, found, strict=True)
         ]
         alone = self.names(word for words in texts for word in words)
-        return [
+        made = [
             {
                 start: (vector - vectors.mean(0), alone[word].astype(np.float32))
                 for (start, _), vector, word in zip(spans, vectors, words, strict=True)
             }
             for (spans, vectors), words in zip(found, texts, strict=True)
         ]
+        self._asked = list(questions), made
+        return made
 
 
 # Matrices and their shapes: `d` the encoder's dimension, `w` the model's width, `k` of keys.

@@ -67,15 +67,29 @@ class LightReader:
         from .reading import CrossEncoder
 
         self._encoder: CrossEncoder = CrossEncoder(weights, packaged_model())
+        # The last question, its states, and its names: one value, so that threads never mix two questions.
+        self._last: tuple[tuple[int, ...], Vectors | None, dict[tuple[int, ...], Vectors]] = ((), None, {})
 
     def read(self, one: Beside) -> tuple[Vectors, Vectors]:
-        """(symbols, dimension) and (words, dimension), float32, each row of length 1 or zeros."""
-        states, means = self._encoder.states(one.question, one.names)
+        """(symbols, dimension) and (words, dimension), float32, each row of length 1 or zeros.
+
+        A question is asked with several prompts: neither it nor a name sees the other names, so that what was read of the
+        last question is not read again.
+        """
+        question, states, known = self._last
+        if question != one.question:
+            states, known = None, {}
+        new = [name for name in one.names if name not in known]
+        if new or states is None:
+            states, means = self._encoder.states(one.question, new)
+            known = {**known, **dict(zip(new, unit(means), strict=True))}
+            self._last = one.question, states, known
         words = np.zeros((len(one.words), states.shape[1]), np.float32)
         for number, places in enumerate(one.words):
             if places:
                 words[number] = states[list(places)].mean(0)
-        return unit(means)[list(one.columns)], unit(words)
+        names = np.array([known[name] for name in one.names], np.float32).reshape(-1, states.shape[1])
+        return names[list(one.columns)], unit(words)
 
 
 class TorchReader:

@@ -85,3 +85,17 @@ def test_its_weights_learn(reader: TorchReader) -> None:
 
 def test_the_generator_that_ships_has_one() -> None:
     assert any(name.startswith("reader.") for name in load_file(default_model_dir() / FILE))
+
+
+def test_what_was_read_of_a_question_is_not_read_again(reader: TorchReader) -> None:
+    run = light(reader)
+    calls: list[int] = []
+    states = run._encoder.states
+    run._encoder.states = lambda question, names: (calls.append(len(names)), states(question, names))[1]  # type: ignore[method-assign]
+    for names in (NAMES, NAMES[:1], (*NAMES[1:], "mayor"), ()):
+        one = beside(QUESTION, PLACES, names)
+        for mine, fresh in zip(run.read(one), light(reader).read(one), strict=True):
+            assert mine.shape == fresh.shape and np.abs(mine - fresh).max(initial=0) < 1e-4
+    assert calls == [3, 1]
+    run.read(beside("Who?", (0,), NAMES))
+    assert calls == [3, 1, 3]

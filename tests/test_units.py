@@ -71,7 +71,9 @@ def test_a_vocabulary_says_its_units_in_datatypes_and_labels() -> None:
 )
 def test_what_is_compared_is_converted(question: str, of: Term, before: str, after: str) -> None:
     query = f"SELECT ?a WHERE {{ ?a <{of.iri}> ?b . FILTER(_) }}"
-    assert converted(query.replace("(_)", f"({before})"), fragment(question, of)) == query.replace("(_)", f"({after})")
+    assert converted(query.replace("(_)", f"({before})"), fragment(question, of)) == query.replace(
+        "(_)", f"({after})"
+    )
 
 
 def test_a_prompt_expands_into_converted_numbers() -> None:
