@@ -10,6 +10,7 @@ alias).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -69,6 +70,10 @@ class Linker(Protocol):
         """At most `k` entities for each mention, all of them best first. `types`: classes that are wanted."""
 
 
+# The parts of a date name nothing, though there is a book called 1.1.
+_DATE = re.compile(r"(?<![\w-])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?![\w-])")
+
+
 class LocalLinker:
     """Links against an `EntityIndex`."""
 
@@ -86,7 +91,12 @@ class LocalLinker:
         matches = [*matches, *scan.common(exact, scan.covered(matches))]
         matches = [*matches, *scan.nested(exact, matches)]
         matches = [*matches, *scan.extended(matches)]
-        links = scan.ranked(matches, k, frozenset(types))
+        dates = [found.span() for found in _DATE.finditer(question)]
+        links = [
+            link
+            for link in scan.ranked(matches, k, frozenset(types))
+            if not any(start <= link.start and link.end <= end for start, end in dates)
+        ]
         return tuple(sorted(links, key=lambda link: (-link.score, link.start, -link.degree, link.iri)))
 
 

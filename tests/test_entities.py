@@ -614,3 +614,13 @@ def test_a_small_letter_is_no_name() -> None:
 
     assert single("mountains over 8000 m tall") == []
     assert single("Who directed M?") == ["m"]
+
+
+def test_the_parts_of_a_date_are_no_names(tmp_path: Path) -> None:
+    graph = tmp_path / "graph.ttl"
+    name = "http://www.w3.org/2000/01/rdf-schema#label"
+    graph.write_text(f'<urn:1.1> <{name}> "1.1" .\n<urn:ray> <{name}> "Ann Ray" .\n', encoding="utf-8")
+    build_entity_index([graph], tmp_path / "e.sqlite")
+    linker = LocalLinker(tmp_path / "e.sqlite")
+    assert [x.mention for x in linker.link("Which club did Ann Ray join on 1-1-1973?")] == ["Ann Ray"]
+    assert [x.mention for x in linker.link("Who wrote 1.1?")] == ["1.1"]
