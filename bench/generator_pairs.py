@@ -4,7 +4,8 @@
 
 Writes `small.jsonl`, pairs over many small vocabularies that nobody uses, and `small.ttl`, these vocabularies;
 `dbpedia.jsonl` and `wikidata.jsonl`, pairs over the bundled ones; of each of the three what LC-QuAD lacks
-(`NAME-constructs.jsonl`) and the rest (`NAME-plain.jsonl`), to be weighted apart; and with `--data-folder` (`ONTOPROMPT_DATA`) `held-1.jsonl`
+(`NAME-constructs.jsonl`) and the rest (`NAME-plain.jsonl`), to be weighted apart; `small-forms.jsonl`, of each construct
+some pairs over every small vocabulary, however rarely `ontoprompt synth` would come to it; and with `--data-folder` (`ONTOPROMPT_DATA`) `held-1.jsonl`
 and `held-2.jsonl`, queries of the training halves of LC-QuAD 1.0 and 2.0 that are to be kept out of training, to decide by.
 Vocabularies and wordings that `bench.constructs`, `bench.unseen` and `bench.foreign` measure by are not among them.
 """
@@ -16,12 +17,15 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from bench.runs import sentences
+from ontoprompt.clauses import Draw, UnfitError
+from ontoprompt.construct_forms import CONSTRUCTS
 from ontoprompt.errors import QueryError, UsageError
 from ontoprompt.fillings import invented
 from ontoprompt.ontology import Ontology, load_ontology
@@ -29,7 +33,7 @@ from ontoprompt.pairs import read_pairs
 from ontoprompt.settings import bundled
 from ontoprompt.small_vocabularies import small_vocabulary, turtle, words_of
 from ontoprompt.sparql import canonical, parse
-from ontoprompt.styling import Rates
+from ontoprompt.styling import Rates, named
 from ontoprompt.synth import Counts, SynthConfig, Synthesis, lines, stream
 from ontoprompt.table_vocabularies import table_vocabulary
 from ontoprompt.wikidata_templates import statement_drafts
@@ -41,6 +45,11 @@ _CONSTRUCTS = re.compile(
 # Of small vocabularies that many look like tables.
 _TABLES = 0.4
 _HELD = 200
+# Pairs of each construct over one small vocabulary; the rest `synth` gives often enough.
+_FORMS = {
+    "UNION": 5, "path": 9, "VALUES": 4, "BIND": 4, "OPTIONAL": 2, "SUM": 3, "GROUP BY": 3, "HAVING": 3, "AVG": 1, "MINUS": 0
+}  # fmt: skip
+_TRIES = 60
 
 
 def vocabularies(count: int, seed: int) -> Iterator[Ontology]:
@@ -68,6 +77,36 @@ def pairs_over(
     except UsageError:
         # A small vocabulary is used up.
         return
+
+
+def forms_over(ontology: Ontology, seed: int) -> Iterator[str]:
+    """Pairs for constructs alone, `_FORMS` of each over things invented for an ontology, as JSON lines."""
+    filling = invented(ontology, names=[], seed=seed)
+    draw = Draw(filling)
+    for construct, ask in CONSTRUCTS.items():
+        wanted, made = _FORMS[construct], Counter[str]()
+        for number in range(_TRIES * wanted):
+            if made.total() == wanted:
+                break
+            draw.rng, draw.variables = Random(f"{seed}/{construct}/{number}"), 0
+            try:
+                drafted = ask(draw)
+            except UnfitError:
+                continue
+            # Of paths the two kinds in turn: one fits far more often than the other.
+            if construct == "path" and made[drafted.form] >= (wanted + 1) // 2:
+                continue
+            made[drafted.form] += 1
+            question, spans = named(drafted.question, filling.labels, draw.rng.random() < Rates().lower)
+            row = {
+                "question": question,
+                "sparql": drafted.query,
+                "template": drafted.template,
+                "form": drafted.form,
+                "terms": list(drafted.terms),
+                "entities": [{"iri": i, "label": n, "start": a, "end": b} for i, n, a, b in spans],
+            }
+            yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def apart(file: Path) -> None:
@@ -117,6 +156,7 @@ def write(arguments: Any) -> None:
     made = 0
     with (
         (out / "small.jsonl").open("w", encoding="utf-8") as pairs,
+        (out / "small-forms.jsonl").open("w", encoding="utf-8") as forms,
         (out / "small.ttl").open("w", encoding="utf-8") as terms,
     ):
         for number, ontology in enumerate(vocabularies(arguments.vocabularies, seed)):
@@ -126,6 +166,7 @@ def write(arguments: Any) -> None:
             for part in pairs_over(ontology, arguments.per, seed + number):
                 pairs.write(part)
                 made += part.count("\n")
+            forms.writelines(forms_over(ontology, seed + number))
     print(f"small.jsonl: {made:,} pairs", file=sys.stderr)
     folder = arguments.data_folder
     labels = folder / "wikidata" / "entity-labels.tsv" if folder else None

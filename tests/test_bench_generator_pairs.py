@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
-from bench.generator_pairs import apart
+from bench.generator_pairs import apart, forms_over, vocabularies
 
 IRI = "http://example.org/a-minus/"
 LACKED = (
@@ -29,3 +30,13 @@ def test_what_lcquad_lacks_is_kept_apart(tmp_path: Path) -> None:
     for name, wanted in (("constructs", LACKED), ("plain", KNOWN)):
         lines = (tmp_path / f"small-{name}.jsonl").read_text("utf-8").splitlines()
         assert [json.loads(line)["sparql"] for line in lines] == list(wanted)
+
+
+def test_each_construct_is_asked_over_a_vocabulary_and_both_kinds_of_path() -> None:
+    (ontology,) = vocabularies(1, 3)
+    rows = [json.loads(line) for line in forms_over(ontology, 3)]
+    made = Counter(row["form"] for row in rows)
+    assert {"construct-union", "construct-values", "construct-sum", "construct-path-plus"} <= set(made)
+    assert made["construct-minus"] == 0 and made["construct-path-plus"] <= 5
+    assert all(":kept-" in row["template"] and row["terms"] for row in rows)
+    assert rows == [json.loads(line) for line in forms_over(ontology, 3)]
