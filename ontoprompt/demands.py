@@ -30,7 +30,7 @@ _DEMANDS = (
     _demand(
         "total",
         r"\b(?:sum|totals?|totall?ed|totall?ing|altogether|combined|overall|cumulative(?:ly)?|aggregated?|grand total)\b"
-        r"|\b(?:add(?:s|ed|ing)?|sum(?:s|med|ming)?|count(?:s|ed|ing)?|tot(?:s|ted)?)\b(?: \S+)*? \b(?:up|together)\b|\b(?:taken|put|all) together\b",
+        r"|\b(?:add(?:s|ed|ing)?|sum(?:s|med|ming)?|count(?:s|ed|ing)?|tot(?:s|ted)?)\b(?: \S+)*? \b(?:up|together)\b|\b(?:taken|put|all) together\b|\badd(?:s|ed|ing)?\b.* \bto\b|\bplus\b",
         r"\bSUM ?\(|\bCOUNT ?\(|\?\w+ \+ \?\w+",
     ),
     _demand("average", r"\b(?:averages?|averaged|averaging|mean value|the mean|arithmetic mean)\b|^mean\b", r"\bAVG ?\("),

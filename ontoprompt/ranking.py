@@ -72,6 +72,14 @@ _BOUNDED = re.compile(
 )
 _BOUND = re.compile(r" [<>]=? ")
 _ABSENCE = re.compile(r"\b(?:MINUS|NOT EXISTS) \{[^{}]*\}")
+# One value taken from another, and the wordings that say what is taken away first.
+_DIFFERENCE = re.compile(r"\?(\w+) - \?(\w+)")
+_FROM = re.compile(
+    r"\b(?:subtract\w*|deduct\w*|remov\w+|tak(?:e|es|en|ing)|strip\w*|knock\w*)\b.* (?:from|off|out of)\b|\b(?:fall|falls|falling) short of\b"
+    r"|\b(?:less|lower|smaller|fewer) than\b|\bhow much (?:less|lower|smaller)\b|\bbelow\b|\b(?:added to|missing from)\b"
+    r"|^(?:with|without|after|once|if|when|leaving|not counting|less|minus)\b",
+    re.IGNORECASE,
+)
 _LESS = re.compile(
     r"\b(?:less|fewer|lower|smaller|shorter|younger|earlier|lighter) than\b|\b(?:under|below|before)\b (?=\$?\d)"
 )
@@ -188,7 +196,7 @@ class Cost:
         plain = re.sub(r"<[^<>\s]*>", "", text)
         signs = {("<" if sign == ">" else ">") if turned else sign for turned, sign in _signs(plain)}
         count = int(bool(self.sign and signs and self.sign not in signs))
-        count += self._ends_swapped(query, plain)
+        count += self._ends_swapped(query, plain) + self._taken_from_the_wrong(query, plain)
         orders = {"DESC" if m == "DESC" else "ASC" for m in re.findall(r"\bORDER BY (DESC|ASC|\?)", plain)}
         if orders and (wanted := self._order_of(query, plain)):
             count += wanted not in orders
@@ -213,6 +221,19 @@ class Cost:
         said = self.sign if place[left] < place[right] else "<" if self.sign == ">" else ">"
         return int(said != sign)
 
+    def _taken_from_the_wrong(self, query: sparql.Query, plain: str) -> int:
+        """1 when the value that the question takes away is what the query takes it from."""
+        from .sparql_patterns import patterns
+
+        found = _DIFFERENCE.search(plain)
+        if found is None:
+            return 0
+        properties = {p.object.value: p.predicate.value for p in patterns(query.tree)}
+        places = [_said_at(self.question, self.fragment, properties.get(name, "")) for name in found.groups()]
+        if min(places) < 0 or places[0] == places[1]:
+            return 0
+        return int((places[0] > places[1]) != bool(_FROM.search(self.question)))
+
     def _order_of(self, query: sparql.Query, plain: str) -> str:
         """The order that the question's superlative means; of dates the old are the small."""
         from .sparql_patterns import patterns
@@ -232,6 +253,13 @@ class Cost:
         if not dated:
             return ""
         return "DESC" if self.superlative in _LATE else "ASC"
+
+
+def _said_at(question: str, fragment: Fragment, iri: str) -> int:
+    """Where a question says a term by one of its names; -1 where it does not."""
+    names = [n for s in fragment.terms if s.term.iri == iri for n in (s.term.label, *s.term.aliases)]
+    said = question.lower()
+    return max((said.find(name.lower()) for name in names if name), default=-1)
 
 
 def _signs(text: str) -> list[tuple[bool, str]]:

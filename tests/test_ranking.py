@@ -380,3 +380,28 @@ def test_a_number_left_out_is_a_doubt() -> None:
     out, told = judged(ONE)
     said, _ = judged(f"SELECT ?a WHERE {{ <{FILM.iri}> <{DBO}director> ?a FILTER(?a = 1994) }}")
     assert out < said and "the query leaves out '1994'" in told
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("What is the ticket price of Emma minus its staff size?", "ticketPrice"),
+        ("By how much does the ticket price of Emma exceed its staff size?", "ticketPrice"),
+        ("Subtract the staff size of Emma from its ticket price", "ticketPrice"),
+        ("By how much is the staff size of Emma less than its ticket price?", "ticketPrice"),
+        ("Subtract the ticket price of Emma from its staff size", "staffSize"),
+    ],
+)
+def test_what_is_taken_away_is_not_what_it_is_taken_from(question: str, first: str) -> None:
+    terms = tuple(
+        ScoredTerm(Term(DBO + name, "datatype_property", label), 0.9)
+        for name, label in (("ticketPrice", "ticket price"), ("staffSize", "staff size"))
+    )
+    cost = Cost(question, Fragment(question, terms), Heard((), {}))
+    query = (
+        "SELECT ?n WHERE {{ <urn:e> <{0}ticketPrice> ?a . <urn:e> <{0}staffSize> ?b . BIND ( {1} AS ?n ) }}"
+    )
+    along, against = (cost(query.format(DBO, way)) for way in ("?a - ?b", "?b - ?a"))
+    if first == "staffSize":
+        along, against = against, along
+    assert against - along == 3.0
